@@ -1,0 +1,33 @@
+{{/* What the operator may do where runs are. Nothing with Secrets: it never reads one. */}}
+{{- define "trainjobs.rulesWhereRunsAre" -}}
+- apiGroups: [trainjobs.dev]
+  resources: [rewardmodelruns, sftruns, rlhfruns, pretrainruns]
+  verbs: [get, list, watch, patch]
+- apiGroups: [trainjobs.dev]
+  resources: [rewardmodelruns/status, sftruns/status, rlhfruns/status, pretrainruns/status]
+  verbs: [patch]
+# Where OwnerReferencesPermissionEnforcement is on, an object may name its owner only with this.
+- apiGroups: [trainjobs.dev]
+  resources: [rewardmodelruns/finalizers, sftruns/finalizers, rlhfruns/finalizers, pretrainruns/finalizers]
+  verbs: [update]
+- apiGroups: [kubeflow.org]
+  resources: [pytorchjobs]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, delete]
+# Whether the one that a run names is there: a job without it would wait without a word.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, create]
+# The clean-up of stored data, for runPolicy.deletionPolicy: Delete.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

@@ -1,0 +1,258 @@
+"""One node's part of one attempt, from the claim to the result."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from trainjobs.agent.child import Child
+from trainjobs.agent.classify import Evidence, classify, last_lines, read_failure
+from trainjobs.agent.finish import Delivery, read_done, read_result
+from trainjobs.agent.heartbeat import Heartbeats
+from trainjobs.agent.history import HistoryTail
+from trainjobs.agent.launch import meeting_point, plan_launch
+from trainjobs.agent.niceness import yield_to_training
+from trainjobs.agent.oom import oom_kills
+from trainjobs.agent.options import Options
+from trainjobs.agent.prepare import Prepared, prepare
+from trainjobs.agent.recipe_file import write_localised
+from trainjobs.agent.record import Ending, ended_with
+from trainjobs.agent.run_store import open_run_store, storage_settings
+from trainjobs.agent.server import AgentServer
+from trainjobs.agent.status import Status
+from trainjobs.agent.stop import StopRequests
+from trainjobs.agent.stored import fetch_best_weights, retention_of
+from trainjobs.agent.supervise import Supervision, TrainingEnd, request
+from trainjobs.agent.sync import CheckpointSync
+from trainjobs.agent.workspace import Workspace
+from trainjobs.core.outputs import METRICS, Done
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.reports import Directive, Outcome
+from trainjobs.errors import Fenced, Hang, InvalidRecipe, Preempted, TrainingError
+from trainjobs.storage.checkpoints import CheckpointStore
+
+_log = logging.getLogger(__name__)
+# How long finished results wait for a storage that is away, before the attempt is given up.
+_DELIVERY_SECONDS = 900.0
+# How long a training that failed is followed by the upload of what it had saved.
+_AFTER_FAILURE_SECONDS = 120.0
+# Kept of the grace for the final record.
+_LAST_WORD_SECONDS = 1.0
+
+
+class Attempt:
+    """Node 0 claims, uploads and writes the result; the other nodes train and report.
+
+    Checkpoints are whole on node 0: DDP saves there. Sharded ones, of which each node holds a part, will
+    have every node upload its own files before node 0 writes the manifest.
+    """
+
+    def __init__(self, recipe: Recipe, options: Options, stop: StopRequests) -> None:
+        if options.node_rank >= recipe.processes.nodes:
+            raise InvalidRecipe(
+                f"--node-rank {options.node_rank}: the recipe has {recipe.processes.nodes} node(s)"
+            )
+        self._recipe = recipe
+        self._options = options
+        self._stop = stop
+        self._workspace = Workspace(options.workspace)
+        self._status = Status(recipe, attempt=options.attempt, node_rank=options.node_rank)
+        self._said_unsupported = False
+
+    def run(self) -> Ending:
+        """Return how it ended.
+
+        Raises:
+            TrainjobsError: why it did not come to a training, or why its results did not reach storage.
+        """
+        self._workspace.root.mkdir(parents=True, exist_ok=True)
+        server = AgentServer(
+            self._status,
+            host=self._options.metrics_host,
+            port=self._options.metrics_port,
+            token_file=self._workspace.token,
+        )
+        heartbeats = self._heartbeats()
+        try:
+            return self._work(server)
+        finally:
+            self._status.enter("Finished")
+            if heartbeats is not None:
+                heartbeats.close()
+            server.close()
+
+    def _heartbeats(self) -> Heartbeats | None:
+        if not self._options.status_url:
+            return None
+        return Heartbeats(
+            self._status,
+            self._obey,
+            url=self._options.status_url,
+            ca=self._options.status_ca,
+            token=self._options.status_token,
+            every_seconds=self._options.heartbeat_seconds,
+        )
+
+    def _obey(self, directive: Directive) -> None:
+        if directive == "Stop":
+            self._stop.ask()
+        elif directive == "Checkpoint" and self._status.stage == "Training":
+            if not self._recipe.command:
+                request(self._workspace.output, "save")
+            elif not self._said_unsupported:
+                self._said_unsupported = True
+                _log.warning("a checkpoint was asked for: a script of your own saves when it chooses")
+
+    def _work(self, server: AgentServer) -> Ending:
+        settings = storage_settings(self._recipe)
+        store = open_run_store(self._recipe, settings, pvc_root=self._options.pvc_root)
+        result = store.result()
+        if result is not None:
+            _log.info("this run has its result already: nothing is trained again")
+            return ended_with(self._of_node_0(read_result(result, store)))
+        prepared = prepare(store, self._recipe, self._options, settings, self._status, self._stop)
+        sync = self._start_sync(store)
+        if sync is not None:
+            keep = retention_of(self._recipe.checkpoints)
+            fetch_best_weights(store, prepared.claimed.claim.resume, keep, self._workspace.resume)
+        try:
+            return self._train(server, prepared, store, sync)
+        finally:
+            if sync is not None:
+                sync.close()
+
+    def _start_sync(self, store: CheckpointStore) -> CheckpointSync | None:
+        if self._options.node_rank != 0:
+            return None
+        store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
+        sync = CheckpointSync(
+            store,
+            self._recipe.checkpoints,
+            self._status,
+            attempt=self._options.attempt,
+            tidy=not self._recipe.command,
+        )
+        sync.refresh()
+        return sync
+
+    def _train(
+        self, server: AgentServer, prepared: Prepared, store: CheckpointStore, sync: CheckpointSync | None
+    ) -> Ending:
+        self._status.enter("Launching")
+        workspace = self._workspace
+        workspace.clear()
+        write_localised(self._recipe, prepared.inputs, workspace.recipe)
+        meeting = meeting_point(self._options, self._recipe.processes.nodes)
+        environment = {**os.environ, **server.environment()}
+        launch = plan_launch(self._recipe, prepared.inputs, workspace.recipe, meeting, environment)
+        history = HistoryTail(workspace.output / METRICS)
+        history.skip()
+        kills_before = oom_kills() or 0
+        child = Child(launch, workspace.log)
+        yield_to_training()
+        supervision = Supervision(
+            child, self._recipe, workspace.output, self._status, self._stop, history, sync
+        )
+        end = supervision.run()
+        kills = (oom_kills() or 0) - kills_before
+        return self._conclude(end, child, kills, supervision.grace_ends, store, sync)
+
+    def _conclude(
+        self,
+        end: TrainingEnd,
+        child: Child,
+        kills: int,
+        grace_ends: float | None,
+        store: CheckpointStore,
+        sync: CheckpointSync | None,
+    ) -> Ending:
+        self._status.enter("Uploading")
+        tail = child.tail()
+        done = self._done(end)
+        if done is not None:
+            return ended_with(self._deliver(done, store, sync))
+        lines = last_lines(tail)
+        match end.why:
+            case "Fenced":
+                return Ending(Fenced(end.detail))
+            case "Stopped":
+                left = (grace_ends or time.monotonic()) - _LAST_WORD_SECONDS - time.monotonic()
+                if sync is not None:
+                    sync.drain(max(0.0, left))
+                return Ending(Preempted(self._stopped_message()), last_lines=lines)
+            case "Hung":
+                self._drain_after_failure(sync)
+                return Ending(Hang(end.detail), last_lines=lines)
+            case "Ended":
+                return self._failed(end, tail, kills, sync)
+
+    def _failed(self, end: TrainingEnd, tail: str, kills: int, sync: CheckpointSync | None) -> Ending:
+        self._drain_after_failure(sync)
+        output = self._workspace.output
+        failure = read_failure(output)
+        if end.returncode == 0 and failure is None:
+            early = TrainingError("training ended with exit code 0 before it was done")
+            return Ending(early, last_lines=last_lines(tail))
+        error = classify(
+            Evidence(
+                returncode=end.returncode,
+                tail=tail,
+                failure=failure,
+                oom_kills=kills,
+                nodes=self._recipe.processes.nodes,
+                output=output,
+            )
+        )
+        return Ending(error, advice=failure.advice if failure else "", last_lines=last_lines(tail))
+
+    def _done(self, end: TrainingEnd) -> Done | None:
+        """Return what training reached, or None where it did not come to its planned end."""
+        if end.why == "Fenced":
+            return None
+        # Its own word counts more than its exit code: everything was in place when it said so.
+        done = read_done(self._workspace.output)
+        if done is not None or end.returncode != 0:
+            return done
+        # A script that was asked to stop saves and then exits 0, as if it were done.
+        if end.why == "Stopped" or not (self._recipe.command or self._options.node_rank > 0):
+            return None
+        tracker = self._status.tracker()
+        saved = self._newest_saved(self._workspace.output)
+        return Done(step=max(tracker.step or 0, saved), total_steps=max(tracker.total_steps, saved))
+
+    @staticmethod
+    def _newest_saved(output: Path) -> int:
+        steps = (path.name.rpartition("-")[2] for path in output.glob("checkpoint-*"))
+        return max((int(step) for step in steps if step.isascii() and step.isdigit()), default=0)
+
+    def _deliver(self, done: Done, store: CheckpointStore, sync: CheckpointSync | None) -> Outcome | None:
+        if sync is None:
+            return None
+        deadline = time.monotonic() + _DELIVERY_SECONDS
+        sync.drain(_DELIVERY_SECONDS)
+        if sync.fenced is not None:
+            raise sync.fenced
+        delivery = Delivery(
+            store,
+            self._status,
+            self._stop,
+            attempt=self._options.attempt,
+            workspace=self._workspace.root,
+            deadline=deadline,
+        )
+        return delivery.deliver(self._workspace.output, done, model_required=not self._recipe.command)
+
+    def _of_node_0(self, outcome: Outcome) -> Outcome | None:
+        return outcome if self._options.node_rank == 0 else None
+
+    def _drain_after_failure(self, sync: CheckpointSync | None) -> None:
+        if sync is not None and not sync.drain(_AFTER_FAILURE_SECONDS):
+            _log.warning("not every checkpoint reached storage: %s", sync.last_error)
+
+    def _stopped_message(self) -> str:
+        latest = self._status.checkpoints.latest
+        if latest is None:
+            return "stopped on request before the first checkpoint"
+        waiting = self._status.sync.pending
+        lost = f"; {waiting} newer one(s) did not reach storage in time" if waiting else ""
+        return f"stopped on request; saved at step {latest.step} ({latest.uri}){lost}"

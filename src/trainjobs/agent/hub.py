@@ -1,0 +1,86 @@
+"""`hf://org/name@revision[/path]`: models and data sets of the hub, or of a mirror of it (HF_ENDPOINT)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
+
+# Weights come as safetensors; formats that execute code when they are loaded are not even fetched.
+_NEVER = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.ot", "*.onnx", "*.pkl", "*.pickle")
+
+
+@dataclass(frozen=True, slots=True)
+class HubPlace:
+    """A repository of the hub, a revision, and a path inside it ("" for all of it)."""
+
+    repository: str
+    revision: str
+    path: str
+
+
+def parse_hub_uri(uri: str) -> HubPlace:
+    """Take a hub URI apart; the revision defaults to `main`.
+
+    Raises:
+        InvalidRecipe: it does not name an organisation and a repository.
+    """
+    words = uri.removeprefix("hf://").split("/")
+    if len(words) < 2 or not words[0] or not words[1] or ".." in words:
+        raise InvalidRecipe(f"{uri!r:.200}: give hf://organisation/name, and @revision to pin it")
+    name, _, revision = words[1].partition("@")
+    return HubPlace(f"{words[0]}/{name}", revision or "main", "/".join(words[2:]))
+
+
+def fetch_from_hub(
+    uri: str, kind: Literal["model", "dataset"], cache: Path, missing: type[TrainjobsError]
+) -> Path:
+    """Fetch a repository, or the part of it that the path names, into a cache; return where it lies.
+
+    The hub's own client resumes what was cut off and verifies what arrived.
+
+    Raises:
+        AccessDenied: it is gated, or the token (HF_TOKEN) is missing or wrong.
+        StorageUnavailable: the hub cannot be reached.
+        `missing`: there is no such repository, revision or file.
+    """
+    # Half a second to import, which only runs that use the hub should pay.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    place = parse_hub_uri(uri)
+    try:
+        root = snapshot_download(
+            place.repository,
+            repo_type=kind,
+            revision=place.revision,
+            cache_dir=cache / "hub",
+            allow_patterns=[place.path, f"{place.path}/*"] if place.path else None,
+            ignore_patterns=list(_NEVER) if kind == "model" else None,
+        )
+    except GatedRepoError as error:
+        raise AccessDenied(
+            f"{uri}: access has to be granted first; ask for it on the hub and set HF_TOKEN"
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
+        if isinstance(error, LocalEntryNotFoundError):
+            raise StorageUnavailable(
+                f"{uri}: the hub cannot be reached, and {cache} holds no copy"
+            ) from error
+        raise missing(
+            f"{uri}: not found on the hub; check the name and the revision {place.revision}"
+        ) from error
+    except (OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        raise StorageUnavailable(f"{uri}: the hub cannot be reached ({error!s:.200})") from error
+    found = Path(root) / place.path
+    if not found.exists():
+        raise missing(f"{uri}: there is no {place.path} in the repository")
+    return found

@@ -1,0 +1,81 @@
+"""How an agent ended, and the final record that says so."""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainjobs.core.failures import kind_of
+from trainjobs.core.reports import FinalRecord, Outcome
+from trainjobs.errors import BelowThreshold, Fenced, TrainjobsError
+
+_log = logging.getLogger(__name__)
+_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIAL", re.I)
+# Shorter values are words that stand anywhere: hiding them hides the log.
+_SHORTEST_SECRET = 8
+SUCCEEDED = "Succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How this agent's work ended: `error` is None where it succeeded."""
+
+    error: TrainjobsError | None = None
+    advice: str = ""
+    last_lines: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What the program ends with."""
+        return self.error.exit_code if self.error is not None else 0
+
+
+def ended_with(outcome: Outcome | None) -> Ending:
+    """The ending of a training that came to its end: a success, unless its model missed a threshold."""
+    missed = outcome.missed if outcome is not None else ""
+    return Ending(error=BelowThreshold(missed) if missed else None, outcome=outcome)
+
+
+def final_record(
+    ending: Ending, *, attempt: int, node_rank: int, environment: Mapping[str, str] = os.environ
+) -> FinalRecord:
+    """Return the record of an ending; values of secret-looking variables never get into it."""
+    return FinalRecord(
+        attempt=attempt,
+        node_rank=node_rank,
+        exit_code=ending.exit_code,
+        reason=ending.error.reason if ending.error is not None else SUCCEEDED,
+        message=_without_secrets(str(ending.error or ""), environment),
+        advice=ending.advice or _advice(ending.error),
+        last_lines=_without_secrets(ending.last_lines, environment),
+        outcome=ending.outcome,
+    )
+
+
+def _advice(error: TrainjobsError | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, Fenced):
+        return "Nothing to do: another attempt of this run is at work."
+    return kind_of(error.reason).advice
+
+
+def write_record(record: FinalRecord, path: Path | None) -> None:
+    """Write the termination message; where it cannot be written, the exit code still tells the reason."""
+    if path is None:
+        return
+    try:
+        # In place: in a pod the file is a mount of its own, which cannot be replaced.
+        path.write_text(record.encode(), encoding="utf-8")
+    except OSError as error:
+        _log.error("%s: %s while writing the final record", path, error.strerror)
+
+
+def _without_secrets(text: str, environment: Mapping[str, str]) -> str:
+    for name, value in environment.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    return text

@@ -1,0 +1,103 @@
+"""What this agent knows at the moment, for heartbeats and for Prometheus: one place, safe between threads."""
+
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from time import monotonic
+
+from trainjobs.agent.progress import ProgressTracker, Report
+from trainjobs.api.status import CheckpointsStatus
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.reports import Heartbeat, Stage, SyncState
+
+
+class Status:
+    """The present of one agent."""
+
+    def __init__(self, recipe: Recipe, *, attempt: int, node_rank: int) -> None:
+        self._lock = threading.Lock()
+        self.recipe = recipe
+        self.attempt = attempt
+        self.node_rank = node_rank
+        self._stage: Stage = "Starting"
+        self._tracker = ProgressTracker(recipe.checkpoints.keep_best, monotonic())
+        self._checkpoints = CheckpointsStatus()
+        self._sync = SyncState()
+        self._fetched: dict[str, float] = {}
+        self.checkpoint_bytes = 0
+        self.upload_bytes = 0
+        self.upload_seconds = 0.0
+        self.upload_failures = 0
+        self.stall_seconds = 0.0
+        self.download_bytes = 0
+        self.download_seconds = 0.0
+        self.heartbeat_failures = 0
+
+    @property
+    def stage(self) -> Stage:
+        """What this agent is doing."""
+        return self._stage
+
+    def enter(self, stage: Stage) -> None:
+        """Go on to another stage; its time counts from now."""
+        with self._lock:
+            self._stage = stage
+            self._tracker.sign(monotonic())
+
+    def take(self, reports: Iterable[Report]) -> None:
+        """Add what training said."""
+        with self._lock:
+            for report in reports:
+                self._tracker.take(report, at=monotonic(), now=datetime.now(UTC))
+
+    def sign_of_life(self) -> None:
+        """Note that training moves, though it reported nothing."""
+        with self._lock:
+            self._tracker.sign(monotonic())
+
+    def tracker(self) -> ProgressTracker:
+        """Return the tracker, for reading."""
+        return self._tracker
+
+    def fetched(self, done: int, total: int) -> None:
+        """Note how much is fetched, in bytes."""
+        with self._lock:
+            self._fetched = {"fetch.bytes": float(done), "fetch.total_bytes": float(total)}
+
+    def set_checkpoints(self, checkpoints: CheckpointsStatus) -> None:
+        """Note which checkpoints storage holds."""
+        with self._lock:
+            self._checkpoints = checkpoints
+
+    @property
+    def checkpoints(self) -> CheckpointsStatus:
+        """Which checkpoints storage holds."""
+        return self._checkpoints
+
+    def set_sync(self, sync: SyncState) -> None:
+        """Note whether checkpoints reach storage."""
+        with self._lock:
+            self._sync = sync
+
+    @property
+    def sync(self) -> SyncState:
+        """Whether checkpoints reach storage."""
+        return self._sync
+
+    def heartbeat(self) -> Heartbeat:
+        """Return what is true now."""
+        with self._lock:
+            metrics = self._tracker.metrics()
+            if self._stage == "Fetching":
+                metrics = metrics.model_copy(update={"latest": dict(self._fetched)})
+            return Heartbeat(
+                run_uid=self.recipe.run.uid,
+                attempt=self.attempt,
+                node_rank=self.node_rank,
+                stage=self._stage,
+                time=datetime.now(UTC),
+                progress=self._tracker.progress(),
+                metrics=metrics,
+                checkpoints=self._checkpoints,
+                sync=self._sync,
+            )

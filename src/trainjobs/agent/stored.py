@@ -1,0 +1,73 @@
+"""What storage holds of a run: its newest and its best checkpoint."""
+
+import logging
+from pathlib import Path
+
+from trainjobs.api.checkpoints import Checkpoints
+from trainjobs.api.status import CheckpointsStatus, CheckpointStatus
+from trainjobs.core.checkpoints.claim import ResumePoint
+from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.core.checkpoints.manifest import Manifest
+from trainjobs.core.checkpoints.retention import Best, Direction, Retention, ranked
+from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.errors import CorruptCheckpoint
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.store import Digest
+
+_log = logging.getLogger(__name__)
+_WEIGHTS = ".safetensors"
+
+
+def retention_of(checkpoints: Checkpoints) -> Retention:
+    """Return what `spec.checkpoints` says of keeping."""
+    best = checkpoints.keep_best
+    direction = Direction.MINIMIZE if best.direction == "Lower" else Direction.MAXIMIZE
+    return Retention(checkpoints.keep_latest, Best(best.count, best.metric, direction))
+
+
+def stored(store: CheckpointStore, retention: Retention) -> CheckpointsStatus:
+    """Return which checkpoints storage holds, newest and best."""
+    complete = store.complete()
+    if not complete:
+        return CheckpointsStatus()
+
+    def about(ref: CheckpointRef, manifest: Manifest) -> CheckpointStatus:
+        return CheckpointStatus(step=ref.step, uri=f"{store.store.uri}/{ref.folder}", time=manifest.created)
+
+    newest = max(complete)
+    best: tuple[CheckpointRef, ...] = ()
+    if retention.best is not None:
+        metrics = {ref: manifest.metrics for ref, manifest in complete.items()}
+        best = ranked(metrics, retention.best.metric, retention.best.direction)
+    return CheckpointsStatus(
+        latest=about(newest, complete[newest]),
+        best=about(best[0], complete[best[0]]) if best else None,
+        count=len(complete),
+    )
+
+
+def fetch_best_weights(
+    store: CheckpointStore, resume: ResumePoint, retention: Retention, folder: Path
+) -> CheckpointRef | None:
+    """Fetch the weights of the best checkpoint so far beside the one that training goes on from.
+
+    If nothing better follows they are the run's result, and this machine may never have seen them.
+    Return which checkpoint that was, or None when there is none besides what is here.
+    """
+    complete = store.complete()
+    if retention.best is None or resume is None:
+        return None
+    metrics = {ref: manifest.metrics for ref, manifest in complete.items()}
+    best = next(iter(ranked(metrics, retention.best.metric, retention.best.direction)), resume)
+    if not isinstance(best, CheckpointRef) or best == resume:
+        return None
+    source = store.store.at(best.folder)
+    target = folder / f"{CHECKPOINT_PREFIX}{best.step}"
+    try:
+        for entry in complete[best].files:
+            if entry.path.endswith(_WEIGHTS):
+                source.get_file(entry.path, str(target / entry.path), Digest(entry.size, entry.sha256))
+    except CorruptCheckpoint as error:
+        _log.error("%s; if nothing better follows, the last weights are the result", error)
+        return None
+    return best

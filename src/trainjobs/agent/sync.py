@@ -1,0 +1,217 @@
+"""Checkpoints on their way to storage, in the background while training goes on."""
+
+import logging
+import random
+import shutil
+import threading
+import time
+from dataclasses import replace
+
+from trainjobs.agent.status import Status
+from trainjobs.agent.stored import retention_of, stored
+from trainjobs.agent.watch import LocalCheckpoint
+from trainjobs.api.checkpoints import Checkpoints
+from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.core.checkpoints.retention import ranked, to_delete
+from trainjobs.core.reports import SyncState
+from trainjobs.errors import (
+    AccessDenied,
+    Fenced,
+    InvalidData,
+    InvalidRecipe,
+    StorageUnavailable,
+    TrainjobsError,
+)
+from trainjobs.storage.checkpoints import CheckpointStore
+
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_TRIES_OF_A_CHANGING_FOLDER = 5
+_SHORT_OF_DISK_BYTES = 1 << 30
+
+
+class CheckpointSync:
+    """Uploads what it is given, oldest first, until it is closed; storage may be away meanwhile."""
+
+    def __init__(
+        self, store: CheckpointStore, checkpoints: Checkpoints, status: Status, *, attempt: int, tidy: bool
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            tidy: delete local folders that are in storage and that training needs no more; a user's own
+                script keeps its own order, except when the disk runs short.
+        """
+        self._store = store
+        self._retention = retention_of(checkpoints)
+        self._status = status
+        self._attempt = attempt
+        self._tidy = tidy
+        self._pending: list[LocalCheckpoint] = []
+        self._local: list[LocalCheckpoint] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        self._pause = _FIRST_PAUSE
+        self._tries = 0
+        self.fenced: Fenced | None = None
+        self.last_error: TrainjobsError | None = None
+        self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
+        self._thread.start()
+
+    def add(self, checkpoint: LocalCheckpoint) -> None:
+        """Upload a checkpoint when its turn comes."""
+        with self._changed:
+            self._pending.append(checkpoint)
+            self._drop_superseded()
+            self._changed.notify_all()
+        self._tell()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until everything is in storage; return whether it is."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._pending and self.fenced is None and self._thread.is_alive():
+                # What failed a while ago is tried at once: now somebody waits for it.
+                self._pause = min(self._pause, _FIRST_PAUSE)
+                self._changed.notify_all()
+                if (
+                    not self._changed.wait(min(1.0, deadline - time.monotonic()))
+                    and time.monotonic() >= deadline
+                ):
+                    break
+            return not self._pending
+
+    def close(self) -> None:
+        """Start no other upload."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while (checkpoint := self._next()) is not None:
+            try:
+                self._upload(checkpoint)
+            except Fenced as error:
+                self.fenced = error
+                with self._changed:
+                    self._changed.notify_all()
+                return
+            except (InvalidData, InvalidRecipe) as error:
+                self._unusable(checkpoint, error)
+            except (StorageUnavailable, AccessDenied) as error:
+                self._failed(error)
+            except OSError as error:
+                where = error.filename or checkpoint.path
+                self._failed(StorageUnavailable(f"{where}: {error.strerror or error}"))
+            else:
+                self._arrived(checkpoint)
+
+    def _next(self) -> LocalCheckpoint | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closing)
+            return None if self._closing or not self._pending else self._pending[0]
+
+    def _upload(self, checkpoint: LocalCheckpoint) -> None:
+        started = time.monotonic()
+        manifest = self._store.save(
+            checkpoint.path, step=checkpoint.step, attempt=self._attempt, metrics=checkpoint.metrics
+        )
+        self._status.upload_bytes += manifest.size
+        self._status.upload_seconds += time.monotonic() - started
+        self._status.checkpoint_bytes = manifest.size
+        _log.info("checkpoint of step %d is in storage (%d bytes)", checkpoint.step, manifest.size)
+        self._store.prune(self._retention, attempt=self._attempt)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read again which checkpoints storage holds."""
+        self._status.set_checkpoints(stored(self._store, self._retention))
+
+    def _arrived(self, checkpoint: LocalCheckpoint) -> None:
+        with self._changed:
+            self._pending = [other for other in self._pending if other.path != checkpoint.path]
+            self._local.append(checkpoint)
+            self._pause, self._tries, self.last_error = _FIRST_PAUSE, 0, None
+            if self._tidy or self._short_of_disk(checkpoint):
+                self._remove_local()
+            self._changed.notify_all()
+        self._tell()
+
+    def _unusable(self, checkpoint: LocalCheckpoint, error: TrainjobsError) -> None:
+        """A folder that changes may be whole soon; one that goes on changing, or is gone, is given up."""
+        self._tries += 1
+        if checkpoint.path.is_dir() and self._tries < _TRIES_OF_A_CHANGING_FOLDER:
+            self._wait(_FIRST_PAUSE)
+            return
+        _log.warning("checkpoint of step %d cannot be stored: %s", checkpoint.step, error)
+        self._status.upload_failures += 1
+        with self._changed:
+            self._tries = 0
+            self._pending = [other for other in self._pending if other.path != checkpoint.path]
+            self._changed.notify_all()
+        self._tell()
+
+    def _failed(self, error: TrainjobsError) -> None:
+        self._status.upload_failures += 1
+        if self.last_error is None:
+            _log.warning("checkpoints do not reach storage: %s; training goes on", error)
+        self.last_error = error
+        with self._changed:
+            self._drop_superseded()
+        self._tell()
+        # Jitter: the nodes of many runs would come back all at once after an outage.
+        self._wait(self._pause * random.uniform(0.5, 1.5))
+        self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
+
+    def _wait(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def _drop_superseded(self) -> None:
+        """Give up what retention would delete at once, when uploads fall behind or the disk runs short."""
+        short = bool(self._pending) and self._short_of_disk(self._pending[-1])
+        keep = (
+            replace(self._retention, keep_latest=2)
+            if short and self._retention.keep_latest > 2
+            else self._retention
+        )
+        by_ref = {self._ref(checkpoint): checkpoint for checkpoint in self._pending[1:]}
+        gone = to_delete({ref: checkpoint.metrics for ref, checkpoint in by_ref.items()}, keep, ())
+        for ref in gone:
+            checkpoint = by_ref[ref]
+            _log.info("checkpoint of step %d is superseded before it was stored", checkpoint.step)
+            self._pending.remove(checkpoint)
+            if self._tidy or short:
+                shutil.rmtree(checkpoint.path, ignore_errors=True)
+
+    def _short_of_disk(self, checkpoint: LocalCheckpoint) -> bool:
+        try:
+            free = shutil.disk_usage(checkpoint.path).free
+        except OSError:
+            return False
+        return free < max(_SHORT_OF_DISK_BYTES, 2 * checkpoint.size)
+
+    def _remove_local(self) -> None:
+        """Delete stored folders but for the newest and the best, which training may still read."""
+        metrics = {self._ref(checkpoint): checkpoint.metrics for checkpoint in self._local}
+        kept = {max(metrics)}
+        if self._retention.best is not None:
+            kept.update(ranked(metrics, self._retention.best.metric, self._retention.best.direction)[:1])
+        for checkpoint in list(self._local):
+            if self._ref(checkpoint) not in kept:
+                shutil.rmtree(checkpoint.path, ignore_errors=True)
+                self._local.remove(checkpoint)
+
+    def _ref(self, checkpoint: LocalCheckpoint) -> CheckpointRef:
+        return CheckpointRef(checkpoint.step, self._attempt)
+
+    def _tell(self) -> None:
+        error = self.last_error
+        self._status.set_sync(
+            SyncState(
+                healthy=error is None,
+                reason=error.reason if error else "",
+                message=str(error) if error else "",
+                pending=len(self._pending),
+            )
+        )

@@ -1,0 +1,1 @@
+"""The API: group `trainjobs.dev`, version `v1alpha1`, four kinds of run."""

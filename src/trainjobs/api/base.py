@@ -1,0 +1,147 @@
+"""What every section of a manifest is made of: strict pydantic models, bounded types, CEL rules.
+
+A section's field docstrings become `kubectl explain` texts; its `rules` become
+`x-kubernetes-validations` in the CRD and are evaluated, the same text, by `trainjobs validate`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+
+SHAPE = "x-shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One CEL rule of a section: where it holds, nothing is said; where not, `message` is.
+
+    `expression` sees the section as `self` (and its former value as `oldSelf`, which makes it
+    a transition rule). Kept to the CEL that Kubernetes and the Python library share: has, all,
+    exists, exists_one, size, matches, startsWith, arithmetic, comparison, `? :`.
+    """
+
+    expression: str
+    message: str
+
+    @property
+    def is_transition(self) -> bool:
+        """Whether it judges a change, and so says nothing of a new object."""
+        return "oldSelf" in self.expression
+
+
+class Section(BaseModel):
+    """A part of a manifest: camelCase in YAML, snake_case in Python, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+
+class Open:
+    """Marks a field whose inside the API server keeps as it came (`x-kubernetes-preserve-unknown-fields`)."""
+
+
+def union_rules(
+    path: str, members: dict[str, str], *, required: frozenset[str] = frozenset()
+) -> tuple[Rule, ...]:
+    """Rules of a `type` + one member union at `path`.
+
+    Args:
+        path: where the union stands in a manifest, for messages (`spec.objective`).
+        members: type name → YAML name of its member.
+        required: types whose member has no usable defaults and so must be there.
+    """
+    rules = []
+    for kind, member in members.items():
+        rules.append(
+            Rule(
+                f"!has(self.{member}) || self.type == '{kind}'",
+                f"{path}.{member}: only allowed with {path}.type {kind}; remove it or set type: {kind}",
+            )
+        )
+        if kind in required:
+            rules.append(
+                Rule(
+                    f"self.type != '{kind}' || has(self.{member})",
+                    f"{path}.{member}: required with {path}.type {kind}; add it",
+                )
+            )
+    return tuple(rules)
+
+
+def shape(words: str) -> FieldInfo:
+    """Say in words what a pattern asks for; messages follow "give" with them, CRDs leave them out."""
+    extra = Field(json_schema_extra={SHAPE: words})
+    assert isinstance(extra, FieldInfo)
+    return extra
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=63),
+    shape("lower-case letters, digits and '-', beginning with a letter"),
+]
+"""A DNS-1035 label."""
+
+Identifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64),
+    shape("letters, digits, '_', '.' and '-', beginning with a letter or '_'"),
+]
+"""A column, metric or dimension name."""
+
+Text = Annotated[str, StringConstraints(max_length=1024)]
+LongText = Annotated[str, StringConstraints(max_length=16384)]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+Quantity = Annotated[
+    int
+    | Annotated[
+        str,
+        StringConstraints(pattern=r"^[+-]?[0-9.]+([eE][-+]?[0-9]+|[KMGTPE]i?|[mun])?$", max_length=32),
+    ],
+    Field(
+        json_schema_extra={"x-kubernetes-int-or-string": True, SHAPE: "a quantity such as 2, 500m or 16Gi"}
+    ),
+]
+"""A Kubernetes quantity: `2`, `500m`, `16Gi`."""
+
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveFloat = Annotated[float, Field(gt=0.0, le=1e9)]
+
+# `file://./x` is relative to the manifest and so for one machine only; the operator refuses it.
+DATA_URI = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|pvc://[a-z0-9][a-z0-9-]*(/.*)?|file://(/|\./).*|hf://.+|configMap://[a-z0-9][a-z0-9.-]*/.+)$"
+MODEL_URI = (
+    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|pvc://[a-z0-9][a-z0-9-]*(/.*)?|file://(/|\./).*|hf://.+)$"
+)
+STORAGE_URI = (
+    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|pvc://[a-z0-9][a-z0-9-]*(/.*)?|file://(/|\./).*)$"
+)
+
+_FILES = "file:///path, file://./path beside the manifest, s3://bucket/path, pvc://claim/path"
+
+DataUri = Annotated[
+    str,
+    StringConstraints(pattern=DATA_URI, max_length=1024),
+    shape(f"{_FILES}, hf://org/name or configMap://name/key"),
+]
+ModelUri = Annotated[
+    str, StringConstraints(pattern=MODEL_URI, max_length=1024), shape(f"{_FILES} or hf://org/name@revision")
+]
+StorageUri = Annotated[
+    str, StringConstraints(pattern=STORAGE_URI, max_length=1024), shape(_FILES.replace(", pvc", " or pvc"))
+]

@@ -1,0 +1,58 @@
+"""What every verb prints alike: JSON for programs, errors for people."""
+
+import json
+import sys
+from enum import StrEnum
+from types import TracebackType
+from typing import Annotated, NoReturn
+
+import typer
+
+from trainjobs.errors import TrainjobsError
+
+
+class Output(StrEnum):
+    """How a verb writes what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to write the result.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Replace one value of the manifest: spec.training.epochs=2. Repeatable.",
+    ),
+]
+
+
+def print_json(value: object) -> None:
+    """Write `value` to standard output as JSON, text as it is."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def error_line(text: str) -> None:
+    """Write one line to standard error."""
+    typer.secho(text, err=True, fg="red" if sys.stderr.isatty() else None)
+
+
+def fail(error: TrainjobsError) -> NoReturn:
+    """Print an error's line, or its lines where it names several faults, and exit with its code."""
+    for line in str(error).splitlines() or [error.reason]:
+        error_line(f"error: {line}")
+    raise SystemExit(error.exit_code)
+
+
+def hide_traces() -> None:
+    """From now on an error that nobody expected is one line, too: a defect, and how to see where."""
+
+    def hook(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        words = " ".join(str(error).split())
+        error_line(
+            f"error: a defect of trainjobs: {kind.__name__}: {words} (run again with --debug for the trace)"
+        )
+
+    sys.excepthook = hook

@@ -1,0 +1,148 @@
+"""One run as `trainjobs plan` shows it: its objects, why they would be refused, what it would need."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from trainjobs.api.runs import Run
+from trainjobs.cli.checkpoint_table import size_text
+from trainjobs.cli.inputs import local_path
+from trainjobs.cli.model_files import model_shape
+from trainjobs.core.decide.decision import StartAttempt
+from trainjobs.core.plan.estimate import ROLLOUT_TASKS, Estimate, element_bytes, steps
+from trainjobs.core.plan.estimate import estimate as estimated
+from trainjobs.core.plan.neutral import Plan, make_plan
+from trainjobs.core.plan.objects import Object
+from trainjobs.core.plan.render import rendering, with_assumed_models
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.recipe.resolve import accelerators
+from trainjobs.core.settings import Settings
+from trainjobs.errors import UsageError
+
+UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
+"""The API server gives a run its UID; names that contain it differ on a cluster."""
+ASSUMED = Settings(
+    storage_uri="s3://platform-storage/runs",
+    image="trainjobs-trainer",
+    status_url="https://trainjobs-status.trainjobs.svc",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One run, planned."""
+
+    name: str
+    file: Path
+    recipe: Recipe
+    objects: tuple[Object, ...]
+    refusals: tuple[str, ...]
+    estimate: Estimate | None
+    """None where the base model is not on this machine."""
+    steps: tuple[int, int] | None
+    """Per epoch and in all; None where the rows are not on this machine."""
+
+    def as_json(self) -> dict[str, object]:
+        """For programs; sizes in bytes."""
+        found = self.estimate
+        return {
+            "file": str(self.file),
+            "name": self.name,
+            "objects": list(self.objects),
+            "refusals": list(self.refusals),
+            "estimate": {
+                "effectiveBatchSize": self.recipe.effective_batch_size,
+                "processes": self.recipe.processes.world_size,
+                "stepsPerEpoch": self.steps[0] if self.steps else None,
+                "steps": self.steps[1] if self.steps else self.recipe.training.max_steps,
+                "parameters": found.parameters if found else None,
+                "trainedParameters": found.trained if found else None,
+                "deviceMemory": {**found.memory, "total": found.device} if found else None,
+                "checkpointBytes": found.checkpoint if found else None,
+            },
+        }
+
+    def estimate_lines(self) -> list[str]:
+        """For people."""
+        recipe, found = self.recipe, self.estimate
+        training = recipe.training
+        lines = [
+            f"effective batch {recipe.effective_batch_size} = {training.batch_size_per_device} per device × "
+            f"{training.gradient_accumulation_steps} accumulation × {recipe.processes.world_size} processes"
+        ]
+        if self.steps:
+            lines.append(f"{self.steps[1]} steps, {self.steps[0]} per epoch")
+        if found is None:
+            return [*lines, "memory is not estimated: the base model is not on this machine"]
+        parts = " + ".join(f"{size_text(size)} {part}" for part, size in found.memory.items())
+        lines.append(f"{found.trained:,} of {found.parameters:,} parameters trained")
+        lines.append(f"about {size_text(found.device)} per device: {parts}")
+        if recipe.task in ROLLOUT_TASKS:
+            lines.append("reward models, critic, reference and rollout engine are not in it")
+        return [*lines, f"about {size_text(found.checkpoint)} per checkpoint"]
+
+
+def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
+    """Plan one attempt of a run that stands in `file`."""
+    plan = _plan(run, settings, attempt)
+    shown = rendering(plan)
+    folder, rows = local_path(plan.recipe.model.uri, file), _rows(run, file)
+    model = model_shape(folder) if folder is not None else None
+    accelerated = accelerators(run.spec.resources) > 0
+    element = element_bytes(plan.recipe, accelerated=accelerated)
+    return Planned(
+        name=f"{run.kind} {run.metadata.name}",
+        file=file,
+        recipe=plan.recipe,
+        objects=shown.objects,
+        refusals=tuple(str(one) for one in shown.violations),
+        estimate=estimated(plan.recipe, model, element_bytes=element, fused_attention=accelerated)
+        if model
+        else None,
+        steps=steps(plan.recipe, rows) if rows else None,
+    )
+
+
+def _plan(run: Run, settings: Settings, attempt: int) -> Plan:
+    metadata = run.metadata
+    if not metadata.uid:
+        run = run.model_copy(update={"metadata": metadata.model_copy(update={"uid": UNKNOWN_UID})})
+    queued = run.spec.run_policy.queue_name is not None
+    start = StartAttempt(attempt=attempt, halve_batch=0, queued=queued)
+    return make_plan(with_assumed_models(run), start, settings)
+
+
+def _rows(run: Run, file: Path) -> int | None:
+    """Rows of the training data, where it is on this machine."""
+    path = local_path(run.spec.dataset.train, file)
+    if path is None or not path.exists():
+        return None
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    return sum(_lines(one) for one in files if one.suffix == ".jsonl") or None
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for line in lines if line.strip())
+
+
+def platform(file: Path | None) -> Settings:
+    """Read the platform's settings; without a file they are assumed.
+
+    Raises:
+        UsageError: the file is not there, or wrong; names the field.
+    """
+    if file is None:
+        return ASSUMED
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return Settings.model_validate(document or {})
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}; name the platform's settings") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not YAML ({str(error).splitlines()[0]})") from error
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UsageError(f"{file}: {field}: {error.errors()[0]['msg']}") from error

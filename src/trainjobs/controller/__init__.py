@@ -1,0 +1,1 @@
+"""The operator: gathers what is known of a run from Kubernetes, decides, and applies what was decided."""

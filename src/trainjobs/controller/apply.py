@@ -1,0 +1,150 @@
+"""A decision → writes: each is harmless when it is done twice, or when the operator ends after it."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from trainjobs.api import labels
+from trainjobs.api.conditions import ConditionType, Phase, Reason
+from trainjobs.api.runs import Run
+from trainjobs.api.status import JobReference, RunStatus
+from trainjobs.controller.cleanup import Cleanup
+from trainjobs.controller.gather import Gathered, Memory, RefusedByServer, Rejected
+from trainjobs.controller.keys import RunKey
+from trainjobs.controller.observing import controller_uid, job_state
+from trainjobs.controller.reading import read_status, written
+from trainjobs.controller.settings import OperatorSettings
+from trainjobs.controller.story import Storyteller
+from trainjobs.core.decide import conditions
+from trainjobs.core.decide.decision import Decision, StartAttempt, StopAttempt
+from trainjobs.core.decide.observed import Observed, Refusal
+from trainjobs.core.plan.neutral import make_plan
+from trainjobs.core.plan.objects import Object, child, text
+from trainjobs.core.plan.render import render
+from trainjobs.kube.client import Kube, Patch, replacing
+from trainjobs.kube.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, Resource, resource_of
+
+_log = logging.getLogger(__name__)
+
+ASK_AGAIN: Final = timedelta(minutes=5)
+"""For how long an API server's refusal of a run's objects holds before they are tried again."""
+
+
+class LookAgain(Exception):
+    """What was decided cannot be done as things are; the next look knows more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Carries decisions out."""
+
+    kube: Kube
+    settings: OperatorSettings
+    memory: Memory
+    story: Storyteller
+    cleanup: Cleanup
+
+    async def apply(self, key: RunKey, gathered: Gathered, decision: Decision, now: datetime) -> None:
+        """Do what was decided about a run.
+
+        Raises:
+            Conflict: the run has changed since it was gathered.
+            LookAgain: a name was taken, or the API server refused an object.
+        """
+        observed, version = gathered.observed, gathered.resource_version
+        run, status = observed.run, decision.status
+        if decision.add_finalizer:
+            version = await self._finalizers(key, version, (*observed.finalizers, labels.FINALIZER))
+        for stop in decision.stop:
+            await self._stop(key, observed, stop)
+        if decision.start is not None:
+            job = await self._start(run.model_copy(update={"status": status}), decision.start, now)
+            status = status.model_copy(update={"job": job})
+        if status != run.status:
+            await self._write(key, version, status)
+        for event in decision.events:
+            await self.story.tell(run, event, now)
+        if decision.delete_stored_data:
+            await self.cleanup.start(run, self.settings.for_namespace(run.metadata.namespace))
+        if decision.remove_finalizer:
+            kept = tuple(one for one in observed.finalizers if one != labels.FINALIZER)
+            await self._finalizers(key, None, kept)
+
+    async def reject(self, key: RunKey, rejected: Rejected, now: datetime) -> None:
+        """Say of an object that cannot be taken for a run what is wrong with it, once."""
+        before = read_status(rejected.obj)
+        meta = child(rejected.obj, "metadata")
+        generation = meta.get("generation")
+        message = f"this version of the operator cannot read the run: {rejected.why.problems}"
+        status = before.model_copy(
+            update={
+                "observed_generation": generation if isinstance(generation, int) else None,
+                "phase": before.phase or Phase.PENDING,
+            }
+        )
+        status = conditions.false(status, ConditionType.ACCEPTED, Reason.INVALID_SPEC, message, now)
+        if status != before:
+            await self._write(key, text(meta, "resourceVersion"), status)
+
+    async def _write(self, key: RunKey, version: str, status: RunStatus) -> None:
+        patch = replacing(version, "/status", written(status))
+        await self.kube.patch(RUNS[key.kind], key.namespace, key.name, patch, subresource="status")
+
+    async def _finalizers(self, key: RunKey, version: str | None, finalizers: tuple[str, ...]) -> str:
+        operation = {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)}
+        patch: Patch = [operation]
+        if version is not None:
+            patch = replacing(version, "/metadata/finalizers", list(finalizers))
+        obj = await self.kube.patch(RUNS[key.kind], key.namespace, key.name, patch)
+        return text(child(obj, "metadata"), "resourceVersion")
+
+    async def _stop(self, key: RunKey, observed: Observed, stop: StopAttempt) -> None:
+        """Delete a job, its pods follow; where only pods are left of it, delete those."""
+        if any(job.uid == stop.job_uid for job in observed.jobs):
+            await self._delete(PYTORCHJOBS, key.namespace, stop.job_name, stop.job_uid)
+            return
+        for pod in observed.pods:
+            if pod.job_uid == stop.job_uid and pod.deleted is None and not pod.terminal:
+                await self._delete(PODS, key.namespace, pod.name, pod.uid)
+
+    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        try:
+            await self.kube.delete(resource, namespace, name, uid=uid, propagation="Background")
+        except (NotFound, Conflict):
+            _log.info("%s %s/%s is gone already", resource.kind, namespace, name)
+
+    async def _start(self, run: Run, start: StartAttempt, now: datetime) -> JobReference:
+        """Create what an attempt consists of, or find it created: an operator may have ended here before."""
+        settings = self.settings.for_namespace(run.metadata.namespace)
+        objects = render(make_plan(run, start, settings))
+        job: JobReference | None = None
+        for body in objects:
+            there = await self._create(run, start, body, now)
+            if body["kind"] == PYTORCHJOBS.kind:
+                meta = child(there, "metadata")
+                job = JobReference(name=text(meta, "name"), uid=text(meta, "uid"))
+        assert job is not None, "every plan has a job"
+        return job
+
+    async def _create(self, run: Run, start: StartAttempt, body: Object, now: datetime) -> Object:
+        resource = resource_of(str(body["apiVersion"]), str(body["kind"]))
+        namespace, name = run.metadata.namespace, text(child(body, "metadata"), "name")
+        try:
+            return await self.kube.create(resource, namespace, body)
+        except AlreadyExists:
+            there = await self.kube.find(resource, namespace, name)
+        except (Invalid, Forbidden) as error:
+            reason = Reason.POLICY_DENIED if isinstance(error, Forbidden) else Reason.INVALID_SPEC
+            refusal = Refusal(reason, str(error), permanent=False)
+            self.memory.refused[run.metadata.uid] = RefusedByServer(
+                refusal, run.metadata.generation, now + ASK_AGAIN
+            )
+            raise LookAgain(f"{resource.kind} {name} is refused") from error
+        if there is not None and controller_uid(there) == run.metadata.uid:
+            return there
+        if there is not None and resource is PYTORCHJOBS:
+            others = self.memory.taken.get(run.metadata.uid, ())
+            self.memory.taken[run.metadata.uid] = (*others, replace(job_state(there), attempt=start.attempt))
+        raise LookAgain(f"{resource.kind} {namespace}/{name} exists and belongs to somebody else")

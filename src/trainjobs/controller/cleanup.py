@@ -1,0 +1,131 @@
+"""The clean-up of what a run left in storage: a Job in the run's namespace, which has the keys for it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from trainjobs.api import labels
+from trainjobs.api.runs import Run
+from trainjobs.core.decide.decision import StartAttempt
+from trainjobs.core.plan.environment import STORAGE_CA
+from trainjobs.core.plan.neutral import base_name, make_plan
+from trainjobs.core.plan.objects import Object, child, children, text
+from trainjobs.core.plan.pod import owner_labels, owner_references, pod_template
+from trainjobs.core.plan.pytorchjob import backend
+from trainjobs.core.plan.render import with_assumed_models
+from trainjobs.core.plan.sources import CLAIMS
+from trainjobs.core.settings import Settings
+from trainjobs.kube.client import Kube
+from trainjobs.kube.errors import AlreadyExists, NamespaceTerminating
+from trainjobs.kube.resources import JOBS
+
+CONTAINER: Final = "clean-up"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the clean-up is."""
+
+    done: bool = False
+    message: str = ""
+    """What keeps it from being done."""
+    namespace_terminating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """Starts and watches clean-up Jobs."""
+
+    kube: Kube
+    image: str
+
+    async def start(self, run: Run, settings: Settings) -> None:
+        """Start the clean-up of a run, where it does not run yet."""
+        try:
+            await self.kube.create(JOBS, run.metadata.namespace, clean_up_job(run, settings, self.image))
+        except AlreadyExists:
+            return
+
+    async def state(self, run: Run, settings: Settings) -> State:
+        """How far the clean-up of a run is, and whether anything can be created in its namespace at all."""
+        if not self.image:
+            return State(message="the operator knows no image to clean up with; set its `image`")
+        job = await self.kube.find(JOBS, run.metadata.namespace, job_name(run))
+        if job is not None:
+            return _state_of(job)
+        try:
+            await self.kube.create(
+                JOBS, run.metadata.namespace, clean_up_job(run, settings, self.image), mode="DryRun"
+            )
+        except NamespaceTerminating:
+            return State(namespace_terminating=True)
+        return State()
+
+
+def _state_of(job: Object) -> State:
+    for condition in children(child(job, "status"), "conditions"):
+        if text(condition, "status") == "True" and text(condition, "type") == "Complete":
+            return State(done=True)
+        if text(condition, "status") == "True" and text(condition, "type") == "Failed":
+            name = text(child(job, "metadata"), "name")
+            said = text(condition, "message") or text(condition, "reason")
+            return State(message=f"Job {name}: {said}; see its logs, then delete it to try again")
+    return State()
+
+
+def job_name(run: Run) -> str:
+    """Name of a run's clean-up Job."""
+    return f"{base_name(run)}-clean-up"
+
+
+def clean_up_job(run: Run, settings: Settings, image: str) -> Object:
+    """The Job that deletes a run's folder in storage; it goes with the run.
+
+    It has what the run's own pods have: the keys, the certificate authority, the claim, the ServiceAccount.
+    """
+    run = with_assumed_models(run)
+    plan = make_plan(run, StartAttempt(attempt=1, halve_batch=0, queued=False), settings)
+    planned = child(pod_template(plan, backend(plan)), "spec")
+    container = _container(children(planned, "containers")[0], plan.recipe.store, image)
+    mounted = {text(mount, "name") for mount in children(container, "volumeMounts")}
+    kept = ("automountServiceAccountToken", "securityContext", "serviceAccountName", "imagePullSecrets")
+    pod: Object = {
+        **{name: planned[name] for name in kept if name in planned},
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [one for one in children(planned, "volumes") if text(one, "name") in mounted],
+    }
+    return {
+        "apiVersion": JOBS.api_version,
+        "kind": JOBS.kind,
+        "metadata": {
+            "name": job_name(run),
+            "namespace": run.metadata.namespace,
+            "labels": owner_labels(run),
+            "ownerReferences": owner_references(run),
+        },
+        "spec": {
+            "backoffLimit": 6,
+            # Without the label of the run's UID: this is no pod of an attempt.
+            "template": {"metadata": {"labels": {labels.MANAGED_BY: "trainjobs"}}, "spec": pod},
+        },
+    }
+
+
+def _container(planned: Object, store: str, image: str) -> Object:
+    mounts = [one for one in children(planned, "volumeMounts") if _is_of_storage(one)]
+    environment = [one for one in children(planned, "env") if text(one, "name").startswith("AWS_")]
+    return {
+        "name": CONTAINER,
+        "image": image,
+        "command": ["python", "-m", "trainjobs.controller.emptying", store],
+        "env": [*environment],
+        "volumeMounts": [*mounts],
+        "securityContext": planned["securityContext"],
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _is_of_storage(mount: Object) -> bool:
+    path = text(mount, "mountPath")
+    return path == STORAGE_CA or (path.startswith(f"{CLAIMS}/") and mount.get("readOnly") is not True)

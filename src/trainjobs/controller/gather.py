@@ -1,0 +1,192 @@
+"""Everything that is known of a run, gathered from the API server and from what agents said."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from trainjobs.api import labels
+from trainjobs.api.conditions import ConditionType, Reason
+from trainjobs.api.model_source import RunReference
+from trainjobs.api.runs import Run
+from trainjobs.controller.keys import RunKey
+from trainjobs.controller.observing import controller_kind, job_state, pod_state
+from trainjobs.controller.reading import Unreadable, read_run, read_status
+from trainjobs.controller.settings import OperatorSettings
+from trainjobs.core.decide import conditions
+from trainjobs.core.decide.dependencies import references
+from trainjobs.core.decide.observed import DependencyState, JobState, Observed, PodState, Refusal
+from trainjobs.core.plan.objects import Object, child, text
+from trainjobs.core.plan.render import refusals
+from trainjobs.core.reports import Heartbeat
+from trainjobs.kube.client import Kube
+from trainjobs.kube.errors import NotFound
+from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, SERVICE_ACCOUNTS
+
+BACKEND_MISSING = Refusal(
+    Reason.BACKEND_MISSING,
+    "the cluster does not know PyTorchJobs; install Kubeflow's training-operator (v1), the run then goes on",
+    permanent=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A run as it stands."""
+
+    observed: Observed
+    resource_version: str
+    """Of the run that was read: what is written back holds for this one only."""
+    checkpoint_now: str | None
+    """Value of the annotation that asks for a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An object that cannot be taken for a run."""
+
+    obj: Object
+    why: Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedByServer:
+    """The API server would not take an object of a run (a quota, an admission rule)."""
+
+    refusal: Refusal
+    generation: int
+    """Of the run that was refused; a changed one is tried at once."""
+    until: datetime
+    """When to try again all the same."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of runs beyond the API server; everything in it may be lost without harm."""
+
+    heartbeats: Callable[[str], tuple[Heartbeat, ...]] = lambda _: ()
+    """The last heartbeat of each node of each attempt, by the run's UID."""
+    taken: dict[str, tuple[JobState, ...]] = field(default_factory=dict)
+    """By the run's UID: jobs of others that stand under names of its own."""
+    refused: dict[str, RefusedByServer] = field(default_factory=dict)
+    """By the run's UID: what the API server would not take."""
+
+    def forget(self, run_uid: str) -> None:
+        """Let go of a run that is no more."""
+        self.taken.pop(run_uid, None)
+        self.refused.pop(run_uid, None)
+
+
+class Gatherer:
+    """Reads what decisions are made from."""
+
+    def __init__(self, kube: Kube, settings: OperatorSettings, memory: Memory) -> None:
+        self._kube = kube
+        self._settings = settings
+        self._memory = memory
+        self.backend_missing = False
+        """Whether the cluster was seen without PyTorchJobs."""
+
+    async def gather(self, key: RunKey, now: datetime) -> Gathered | Rejected | None:
+        """Gather what is known of a run; None where there is no such run."""
+        obj = await self._kube.find(RUNS[key.kind], key.namespace, key.name)
+        if obj is None:
+            return None
+        run = read_run(obj)
+        if isinstance(run, Unreadable):
+            return Rejected(obj, run)
+        # Children after the run: one that is missing here counts as gone.
+        jobs = await self._jobs(run)
+        pods = await self._pods(run)
+        meta = child(obj, "metadata")
+        heartbeats = self._memory.heartbeats(run.metadata.uid)
+        finalizers = meta.get("finalizers")
+        observed = Observed(
+            run=run,
+            jobs=(*(jobs or ()), *self._memory.taken.get(run.metadata.uid, ())),
+            pods=pods,
+            heartbeats=heartbeats,
+            dependencies=await self._dependencies(run),
+            refusals=(
+                *self._refusals(run, now, backend_missing=jobs is None),
+                *await self._account(run, jobs),
+            ),
+            # A heartbeat of an attempt that nobody here knows: the status is older than storage.
+            stored_attempt=max((beat.attempt for beat in heartbeats), default=0),
+            finalizers=tuple(str(one) for one in finalizers) if isinstance(finalizers, list) else (),
+        )
+        return Gathered(
+            observed, text(meta, "resourceVersion"), run.metadata.annotations.get(labels.CHECKPOINT_NOW)
+        )
+
+    async def _jobs(self, run: Run) -> tuple[JobState, ...] | None:
+        """The jobs of the run's attempts; None where the cluster knows no such kind."""
+        try:
+            found = await self._kube.list_all(PYTORCHJOBS, run.metadata.namespace, labels=_selector(run))
+        except NotFound:
+            self.backend_missing = True
+            return None
+        jobs = tuple(map(job_state, found))
+        named = run.status.job
+        if named is None or conditions.holds(run.status, ConditionType.FINISHED):
+            return jobs
+        if any(job.uid == named.uid for job in jobs):
+            return jobs
+        # The list goes by a label, which somebody may have taken off.
+        there = await self._kube.find(PYTORCHJOBS, run.metadata.namespace, named.name)
+        state = job_state(there) if there is not None else None
+        if state is None or state.uid != named.uid:
+            return jobs
+        return (*jobs, replace(state, attempt=run.status.attempt))
+
+    async def _pods(self, run: Run) -> tuple[PodState, ...]:
+        found = await self._kube.list_all(PODS, run.metadata.namespace, labels=_selector(run))
+        # Whoever may create pods may give them a run's labels; those are none of its business.
+        return tuple(pod_state(pod) for pod in found if controller_kind(pod) == PYTORCHJOBS.kind)
+
+    async def _dependencies(self, run: Run) -> tuple[DependencyState, ...]:
+        if conditions.holds(run.status, ConditionType.FINISHED):
+            return ()
+        states = []
+        for _, reference in references(run):
+            resource = RUNS[reference.kind]
+            obj = await self._kube.find(resource, run.metadata.namespace, reference.name)
+            states.append(_dependency(reference, obj))
+        return tuple(states)
+
+    def _refusals(self, run: Run, now: datetime, *, backend_missing: bool) -> tuple[Refusal, ...]:
+        found = refusals(run, self._settings.for_namespace(run.metadata.namespace))
+        refused = self._memory.refused.get(run.metadata.uid)
+        if refused is not None and refused.generation == run.metadata.generation and now < refused.until:
+            found = (*found, refused.refusal)
+        return (*found, BACKEND_MISSING) if backend_missing else found
+
+    async def _account(self, run: Run, jobs: tuple[JobState, ...] | None) -> tuple[Refusal, ...]:
+        """Refuse a run whose ServiceAccount is not there: no pod would be made, and nobody would say so."""
+        name = run.spec.runtime.service_account_name
+        if name is None or jobs or conditions.holds(run.status, ConditionType.FINISHED):
+            return ()
+        if await self._kube.find(SERVICE_ACCOUNTS, run.metadata.namespace, name) is not None:
+            return ()
+        message = (
+            f"spec.runtime.serviceAccountName: there is no ServiceAccount {name} in this namespace; make it"
+        )
+        return (Refusal(Reason.INVALID_SPEC, message, permanent=False),)
+
+
+def _dependency(reference: RunReference, obj: Object | None) -> DependencyState:
+    kind, name, checkpoint = reference.kind, reference.name, reference.checkpoint
+    if obj is None:
+        return DependencyState(kind, name, checkpoint)
+    meta = child(obj, "metadata")
+    return DependencyState(
+        kind,
+        name,
+        checkpoint,
+        uid=text(meta, "uid"),
+        deleted="deletionTimestamp" in meta,
+        status=read_status(obj),
+    )
+
+
+def _selector(run: Run) -> str:
+    return f"{labels.RUN_UID}={run.metadata.uid}"

@@ -1,0 +1,112 @@
+"""One look at one run: gather, decide, apply."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Protocol
+
+from trainjobs.api.labels import FINALIZER
+from trainjobs.controller.apply import Applier, LookAgain
+from trainjobs.controller.cleanup import Cleanup
+from trainjobs.controller.gather import Gathered, Gatherer, Rejected
+from trainjobs.controller.keys import RunKey
+from trainjobs.controller.runs import RunTable
+from trainjobs.controller.settings import OperatorSettings
+from trainjobs.core.decide import decide
+from trainjobs.core.decide.decision import Decision
+from trainjobs.core.decide.observed import Observed
+from trainjobs.kube.errors import Conflict
+
+AT_ONCE = timedelta(milliseconds=50)
+
+
+class Watcher(Protocol):
+    """Is told how looks go, for metrics."""
+
+    def looked(self, key: RunKey, outcome: str, seconds: float) -> None:
+        """A run was looked at."""
+
+    def decided(self, key: RunKey, observed: Observed, decision: Decision, now: datetime) -> None:
+        """A decision was carried out."""
+
+    def gone(self, key: RunKey) -> None:
+        """A run is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Brings runs forward, one look at a time."""
+
+    gatherer: Gatherer
+    applier: Applier
+    cleanup: Cleanup
+    settings: OperatorSettings
+    table: RunTable
+    wake: Callable[[RunKey], None]
+    """Asks for a look at another run."""
+    forget: Callable[[str], None]
+    """Lets go of everything else that is remembered of a run, by its UID."""
+    watcher: Watcher
+    clock: Callable[[], datetime]
+
+    async def reconcile(self, key: RunKey) -> timedelta | None:
+        """Look at a run; when to look again, if nothing happens before.
+
+        Raises:
+            KubeError: the API server did not do what it was asked; the next look starts from what came of it.
+        """
+        begun, outcome = monotonic(), "Error"
+        try:
+            outcome, after = await self._look(key)
+        except (Conflict, LookAgain):
+            # Somebody was faster: not an error, and the next look sees what they did.
+            outcome, after = "Overtaken", AT_ONCE
+        finally:
+            self.watcher.looked(key, outcome, monotonic() - begun)
+        return after
+
+    async def _look(self, key: RunKey) -> tuple[str, timedelta | None]:
+        now = self.clock()
+        gathered = await self.gatherer.gather(key, now)
+        if gathered is None:
+            self._forget(key)
+            return "Gone", None
+        if isinstance(gathered, Rejected):
+            await self.applier.reject(key, gathered, now)
+            return "Rejected", None
+        gathered = await self._with_clean_up(gathered)
+        observed = gathered.observed
+        decision = decide(observed, now)
+        # Before it is carried out: agents may report as soon as their pods are there.
+        self.table.note(key, observed, decision.status, gathered.checkpoint_now)
+        await self.applier.apply(key, gathered, decision, now)
+        self.watcher.decided(key, observed, decision, self.clock())
+        if decision.status.conditions != observed.run.status.conditions:
+            for dependent in self.table.dependents(key):
+                self.wake(dependent)
+        return "Done", decision.requeue_after
+
+    async def _with_clean_up(self, gathered: Gathered) -> Gathered:
+        """What is known of the clean-up, for a run that is being deleted and held by our finalizer."""
+        observed = gathered.observed
+        run = observed.run
+        if run.metadata.deletion_timestamp is None or FINALIZER not in observed.finalizers:
+            return gathered
+        state = await self.cleanup.state(run, self.settings.for_namespace(run.metadata.namespace))
+        observed = replace(
+            observed,
+            namespace_terminating=state.namespace_terminating,
+            stored_data_deleted=state.done,
+            clean_up_message=state.message,
+        )
+        return replace(gathered, observed=observed)
+
+    def _forget(self, key: RunKey) -> None:
+        dependents = self.table.dependents(key)
+        known = self.table.forget(key)
+        if known is not None:
+            self.forget(known.uid)
+            self.watcher.gone(key)
+        for dependent in dependents:
+            self.wake(dependent)

@@ -1,0 +1,172 @@
+"""Where everything of a run lies in storage: the keys, made and read back.
+
+    <namespace>/<kind>/<name>-<uid8>/
+      recipe.yaml
+      attempts/0003.json
+      checkpoints/step-00000100-a0003/…files…
+      checkpoints/step-00000100-a0003/MANIFEST.json
+      artifacts/<name>/…files…
+      artifacts/<name>/MANIFEST.json
+      result.json
+
+The attempt is part of a checkpoint's folder, so that keys of two attempts never meet. Numbers are
+padded, so that a listing in the order of bytes is a listing in the order of time.
+"""
+
+import re
+from dataclasses import dataclass
+
+from trainjobs.errors import InvalidRecipe
+
+RECIPE = "recipe.yaml"
+RESULT = "result.json"
+MANIFEST = "MANIFEST.json"
+ATTEMPTS = "attempts"
+CHECKPOINTS = "checkpoints"
+ARTIFACTS = "artifacts"
+
+# S3 allows keys of 1,024 bytes; common file systems names of 255.
+MAX_KEY_BYTES = 1024
+MAX_SEGMENT_BYTES = 255
+# Numbers beyond the padding still parse: they only sort less prettily.
+MAX_STEP = 10**15
+MAX_ATTEMPT = 10**9
+
+_CHECKPOINT = re.compile(r"step-(\d{8,16})-a(\d{4,10})")
+_ATTEMPT = re.compile(r"(\d{4,10})\.json")
+_WORD = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_PARTIAL = re.compile(r"\..*\.partial")
+
+
+def safe_key(key: str) -> str:
+    """Return `key` unchanged if it is a relative path that stays inside its root.
+
+    Keys come from manifests, listings and user input: this is the one gate before a byte is
+    written. Segments are separated by `/`; `.`, `..`, empty segments, backslashes, control
+    characters and names like `.x.partial` (a file being written) are refused.
+
+    Raises:
+        InvalidRecipe: names the key and what is wrong with it.
+    """
+    problem = _problem(key)
+    if problem is not None:
+        raise InvalidRecipe(f"storage key {key!r:.200}: {problem}")
+    return key
+
+
+def _problem(key: str) -> str | None:
+    if not key:
+        return "it is empty"
+    if any(ord(character) < 32 or ord(character) == 127 for character in key):
+        return "control characters are not allowed"
+    if "\\" in key:
+        return "backslashes are not allowed; separate folders by '/'"
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "it is not valid UTF-8"
+    if size > MAX_KEY_BYTES:
+        return f"it has {size} bytes, more than {MAX_KEY_BYTES}"
+    for segment in key.split("/"):
+        if segment in ("", ".", ".."):
+            return "it must be a relative path without empty, '.' or '..' parts"
+        if len(segment.encode()) > MAX_SEGMENT_BYTES:
+            return f"a part of it is longer than {MAX_SEGMENT_BYTES} bytes"
+        if _PARTIAL.fullmatch(segment):
+            return "names of the form '.*.partial' are kept for files being written"
+    return None
+
+
+def run_prefix(namespace: str, kind: str, name: str, uid: str) -> str:
+    """Return the folder of one run, without a slash at the end: `ml/RewardModelRun/ratings-1a2b3c4d`.
+
+    Raises:
+        InvalidRecipe: a part is not a plain word, or the UID is shorter than 8 characters.
+    """
+    for field, value in (("namespace", namespace), ("kind", kind), ("name", name), ("uid", uid)):
+        if not _WORD.fullmatch(value) or ".." in value:
+            raise InvalidRecipe(f"run {field} {value!r:.100}: use letters, digits, '-', '_' and '.' only")
+    if len(uid) < 8:
+        raise InvalidRecipe(f"run uid {uid!r}: give at least 8 characters")
+    return safe_key(f"{namespace}/{kind}/{name}-{uid[:8]}")
+
+
+def attempt_key(attempt: int) -> str:
+    """Return the key of an attempt's claim: `attempts/0003.json`."""
+    return f"{ATTEMPTS}/{_attempt(attempt):04d}.json"
+
+
+def parse_attempt_key(key: str) -> int | None:
+    """Return the attempt that a key claims, or None when it is not the key of a claim."""
+    folder, _, name = key.rpartition("/")
+    match = _ATTEMPT.fullmatch(name)
+    if folder != ATTEMPTS or match is None:
+        return None
+    attempt = int(match[1])
+    return attempt if 1 <= attempt <= MAX_ATTEMPT and attempt_key(attempt) == key else None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CheckpointRef:
+    """Names one checkpoint of a run; sorts by step, then by attempt."""
+
+    step: int
+    attempt: int
+
+    def __post_init__(self) -> None:
+        _attempt(self.attempt)
+        if not 0 <= self.step <= MAX_STEP:
+            raise ValueError(f"step {self.step} is outside 0…{MAX_STEP}")
+
+    @property
+    def name(self) -> str:
+        """The folder's name: `step-00000100-a0003`."""
+        return f"step-{self.step:08d}-a{self.attempt:04d}"
+
+    @property
+    def folder(self) -> str:
+        """The folder's key: `checkpoints/step-00000100-a0003`."""
+        return f"{CHECKPOINTS}/{self.name}"
+
+    @property
+    def manifest_key(self) -> str:
+        """The key whose object makes the checkpoint exist."""
+        return f"{self.folder}/{MANIFEST}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def parse_checkpoint_name(name: str) -> CheckpointRef | None:
+    """Return the checkpoint that a folder's name names, or None for any other name."""
+    match = _CHECKPOINT.fullmatch(name)
+    if match is None:
+        return None
+    step, attempt = int(match[1]), int(match[2])
+    if step > MAX_STEP or not 1 <= attempt <= MAX_ATTEMPT:
+        return None
+    ref = CheckpointRef(step, attempt)
+    return ref if ref.name == name else None
+
+
+def parse_checkpoint_key(key: str) -> CheckpointRef | None:
+    """Return the checkpoint that a key belongs to, or None when it lies elsewhere."""
+    parts = key.split("/", 2)
+    return parse_checkpoint_name(parts[1]) if len(parts) == 3 and parts[0] == CHECKPOINTS else None
+
+
+def artifact_folder(name: str) -> str:
+    """Return the folder of an artifact: `artifacts/model`.
+
+    Raises:
+        InvalidRecipe: the name is not one plain word.
+    """
+    if not _WORD.fullmatch(name) or ".." in name:
+        raise InvalidRecipe(f"artifact name {name!r:.100}: use letters, digits, '-', '_' and '.' only")
+    return f"{ARTIFACTS}/{name}"
+
+
+def _attempt(attempt: int) -> int:
+    if not 1 <= attempt <= MAX_ATTEMPT:
+        raise ValueError(f"attempt {attempt} is outside 1…{MAX_ATTEMPT}")
+    return attempt

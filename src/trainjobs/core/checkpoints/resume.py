@@ -1,0 +1,56 @@
+"""Which checkpoint an attempt resumes from."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trainjobs.core.checkpoints.claim import ExternalCheckpoint, ResumePoint
+from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.errors import InvalidRecipe
+
+
+class Resume(StrEnum):
+    """The two policies that need no URI."""
+
+    AUTO = "Auto"
+    NEVER = "Never"
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeFrom:
+    """Start from this checkpoint, of whichever run, until the run has one of its own."""
+
+    uri: str
+
+
+ResumePolicy = Resume | ResumeFrom
+
+
+def parse_resume(text: str) -> ResumePolicy:
+    """Read `spec.checkpoints.resume`: `Auto`, `Never`, or the URI of a checkpoint.
+
+    Raises:
+        InvalidRecipe: it is none of the three.
+    """
+    if text in (Resume.AUTO, Resume.NEVER):
+        return Resume(text)
+    if "://" not in text:
+        raise InvalidRecipe(
+            f"spec.checkpoints.resume: {text!r:.200} is neither Auto, Never nor the URI of a checkpoint"
+        )
+    return ResumeFrom(text)
+
+
+def choose_resume(policy: ResumePolicy, complete: Collection[CheckpointRef]) -> ResumePoint:
+    """Return what the next attempt resumes from, or None to start from step 0.
+
+    `complete` are the run's own checkpoints with a valid manifest. The newest step wins; of two
+    attempts that reached the same step, the newer. A URI is where the first attempt starts: once
+    the run has a checkpoint of its own, a restart goes on from that instead of losing it.
+    """
+    if policy is Resume.NEVER:
+        return None
+    newest = max(complete, default=None)
+    if newest is None and isinstance(policy, ResumeFrom):
+        return ExternalCheckpoint(policy.uri)
+    return newest

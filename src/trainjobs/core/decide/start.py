@@ -1,0 +1,32 @@
+"""An attempt that never makes its first step is stopped and tried again."""
+
+from datetime import datetime, timedelta
+
+from trainjobs.api.conditions import Reason
+from trainjobs.core.decide.attempt import Attempt, has_machine
+from trainjobs.core.decide.ending import End, Verdict
+
+
+def start_timeout(attempt: Attempt, timeout: timedelta, now: datetime, *, moving: bool) -> Verdict:
+    """Return that the attempt made no step within `startTimeoutSeconds`, or when that will be.
+
+    The clock runs from the start of its last node; from when the last node was given a machine, while one
+    has not started.
+
+    Args:
+        attempt: the attempt.
+        timeout: the limit.
+        now: the time.
+        moving: whether a step of this attempt was ever reported.
+    """
+    whole = all(attempt.on(rank) for rank in range(attempt.nodes))
+    if moving or not whole or not all(has_machine(pod) for pod in attempt.pods):
+        return None
+    started = [pod.started for pod in attempt.pods]
+    times = [when for when in started if when is not None]
+    since = max(times) if len(times) == len(started) else attempt.scheduled_since or now
+    if now < since + timeout:
+        return since + timeout
+    last = attempt.heartbeat(0)
+    stage = f"; node 0 is at: {last.stage}" if last else ""
+    return End(Reason.START_TIMEOUT, f"no step within {timeout.total_seconds():.0f} s of the start{stage}")

@@ -1,0 +1,80 @@
+"""The fields, volumes and names of a pod that `spec.podTemplate` may speak of; all others are refused."""
+
+from trainjobs.api import labels
+
+POD_FIELDS = frozenset(
+    {
+        "affinity",
+        "automountServiceAccountToken",
+        "containers",
+        "dnsConfig",
+        "dnsPolicy",
+        "enableServiceLinks",
+        "hostAliases",
+        "imagePullSecrets",
+        "initContainers",
+        "nodeSelector",
+        "priorityClassName",
+        "resourceClaims",
+        "schedulerName",
+        "securityContext",
+        "serviceAccountName",
+        "terminationGracePeriodSeconds",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumes",
+    }
+)
+CONTAINER_FIELDS = frozenset(
+    {
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "image",
+        "imagePullPolicy",
+        "name",
+        "ports",
+        "resources",
+        "restartPolicy",
+        "securityContext",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "volumeMounts",
+        "workingDir",
+    }
+)
+VOLUME_TYPES = frozenset(
+    {"configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+)
+PROJECTED_SOURCES = frozenset({"configMap", "downwardAPI", "secret"})
+POD_SECURITY_FIELDS = frozenset(
+    {
+        "fsGroup",
+        "fsGroupChangePolicy",
+        "runAsGroup",
+        "runAsNonRoot",
+        "runAsUser",
+        "seccompProfile",
+        "supplementalGroups",
+    }
+)
+CONTAINER_SECURITY_FIELDS = frozenset(
+    {
+        "allowPrivilegeEscalation",
+        "capabilities",
+        "readOnlyRootFilesystem",
+        "runAsGroup",
+        "runAsNonRoot",
+        "runAsUser",
+        "seccompProfile",
+    }
+)
+RESERVED_LABELS = (f"{labels.GROUP}/", "training.kubeflow.org/", "kueue.x-k8s.io/", labels.MANAGED_BY)
+RESERVED_ANNOTATIONS = (
+    f"{labels.GROUP}/",
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+)
+RESERVED_ENVIRONMENT = "TRAINJOBS_"

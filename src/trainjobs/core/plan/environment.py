@@ -1,0 +1,101 @@
+"""The environment of a node: what its agent is told, and keys by reference."""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from trainjobs.core.plan.neutral import Plan
+from trainjobs.core.plan.objects import Object
+
+WORKSPACE = "/workspace"
+CACHE = "/cache"
+ATTACHED = "/etc/trainjobs"
+STORAGE_CA = "/etc/trainjobs-storage-ca"
+MASTER_PORT = 23456
+METRICS_PORT = 9464
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the pods of one kind of job know of their place in it."""
+
+    rank_label: str
+    """Pod label that holds the node's rank."""
+    first_node: str
+    """Host name of node 0."""
+
+
+def environment(plan: Plan, backend: Backend) -> list[JsonValue]:
+    """Environment of the container; what the manifest gives goes last, and wins."""
+    given = {one.name: one.value for one in plan.run.spec.runtime.env}
+    planned = [*_agent(plan, backend), *_storage(plan), _plain("HOME", WORKSPACE)]
+    return [
+        *(one for one in planned if one["name"] not in given),
+        # Kubernetes would expand $(NAME); here and on one machine a value means itself.
+        *(_plain(name, value.replace("$", "$$")) for name, value in given.items()),
+    ]
+
+
+def secret_environment(plan: Plan) -> list[JsonValue]:
+    """Secrets whose keys become variables: those of the trackers."""
+    names = dict.fromkeys(one.secret_name for one in plan.recipe.tracking.trackers if one.secret_name)
+    return [{"secretRef": {"name": name}} for name in names]
+
+
+def _agent(plan: Plan, backend: Backend) -> list[Object]:
+    settings = plan.settings
+    variables = [
+        _plain("TRAINJOBS_RECIPE", f"{ATTACHED}/recipe.json"),
+        _plain("TRAINJOBS_ATTEMPT", str(plan.attempt)),
+        # A job's UID is not known before it is made; its name is never used twice.
+        _plain("TRAINJOBS_JOB_UID", plan.job_name),
+        _field("TRAINJOBS_POD_UID", "metadata.uid"),
+        _field("TRAINJOBS_NODE_RANK", f"metadata.labels['{backend.rank_label}']"),
+        _plain("TRAINJOBS_MASTER_ADDRESS", backend.first_node),
+        _plain("TRAINJOBS_MASTER_PORT", str(MASTER_PORT)),
+        _plain("TRAINJOBS_WORKSPACE", WORKSPACE),
+        _plain("TRAINJOBS_LOG_FORMAT", "json"),
+        _plain("TRAINJOBS_METRICS_HOST", "0.0.0.0"),  # noqa: S104
+        _plain("TRAINJOBS_METRICS_PORT", str(METRICS_PORT)),
+    ]
+    if plan.run.spec.workspace.cache_claim_name:
+        variables.append(_plain("TRAINJOBS_CACHE", CACHE))
+    if settings.status_url:
+        variables.append(_plain("TRAINJOBS_STATUS_URL", settings.status_url))
+        variables.append(_plain("TRAINJOBS_STATUS_TOKEN", f"{ATTACHED}/token"))
+    if settings.status_url and settings.status_ca:
+        variables.append(_plain("TRAINJOBS_STATUS_CA", f"{ATTACHED}/status-ca.crt"))
+    return variables
+
+
+def _storage(plan: Plan) -> list[Object]:
+    storage = plan.recipe.checkpoints.storage
+    variables = []
+    if storage.endpoint:
+        variables.append(_plain("AWS_ENDPOINT_URL_S3", storage.endpoint))
+    if storage.region:
+        variables.append(_plain("AWS_REGION", storage.region))
+    if storage.ca_config_map_name:
+        variables.append(_plain("AWS_CA_BUNDLE", f"{STORAGE_CA}/ca.crt"))
+    if storage.secret_name:
+        variables += [
+            _secret("AWS_ACCESS_KEY_ID", storage.secret_name, optional=False),
+            _secret("AWS_SECRET_ACCESS_KEY", storage.secret_name, optional=False),
+            _secret("AWS_SESSION_TOKEN", storage.secret_name, optional=True),
+        ]
+    return variables
+
+
+def _plain(name: str, value: str) -> Object:
+    return {"name": name, "value": value}
+
+
+def _field(name: str, path: str) -> Object:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _secret(name: str, secret: str, *, optional: bool) -> Object:
+    reference: Object = {"name": secret, "key": name}
+    if optional:
+        reference["optional"] = True
+    return {"name": name, "valueFrom": {"secretKeyRef": reference}}

@@ -1,0 +1,80 @@
+"""What a cluster cannot give a run, as its manifest stands: checked before anything is created."""
+
+from collections.abc import Iterator
+
+from trainjobs.api import labels
+from trainjobs.api.conditions import Reason
+from trainjobs.core.plan.neutral import Plan
+from trainjobs.core.plan.objects import Object, child, children, text
+from trainjobs.core.plan.policy import Violation
+from trainjobs.core.plan.sources import sources
+
+MAX_ANNOTATIONS = 256 * 1024
+"""Bytes of names and values that Kubernetes takes (`TotalAnnotationSizeLimitB`)."""
+
+
+def unreachable(plan: Plan, final: Object) -> tuple[Violation, ...]:
+    """Return what the pods of the plan could not read, write or run."""
+    return (*image(plan), *relative_files(plan), *lost_storage(plan, final), *annotations(final))
+
+
+def image(plan: Plan) -> Iterator[Violation]:
+    """There is an image to run."""
+    if not plan.run.spec.runtime.image and not plan.settings.image:
+        yield _invalid("spec.runtime.image", "none is given here and the platform has no default; give one")
+
+
+def relative_files(plan: Plan) -> Iterator[Violation]:
+    """Paths relative to a manifest mean something only beside that manifest."""
+    beside = [source for source in sources(plan.recipe) if source.uri.startswith("file://./")]
+    if beside:
+        yield _invalid(
+            ", ".join(source.field for source in beside),
+            f"{beside[0].uri} lies beside the manifest, where a cluster cannot see it; give s3:// or pvc://, "
+            "or train here with trainjobs run",
+        )
+
+
+def lost_storage(plan: Plan, final: Object) -> Iterator[Violation]:
+    """A folder for checkpoints outlives the pod: some volume is mounted there."""
+    if not plan.recipe.store.startswith("file://"):
+        return
+    path = plan.recipe.store.removeprefix("file://")
+    if path.startswith("./") or not any(_lies_below(path, mount) for mount in _lasting_mounts(final)):
+        yield _invalid(
+            "spec.checkpoints.storage.uri",
+            f"no lasting volume is mounted at {path}, so checkpoints would go with the pod; give "
+            "s3://bucket/prefix or pvc://claim/path",
+        )
+
+
+def annotations(final: Object) -> Iterator[Violation]:
+    """The recipe travels in an annotation, whose size Kubernetes bounds."""
+    found = child(child(final, "metadata"), "annotations")
+    size = sum(len(name.encode()) + len(str(value).encode()) for name, value in found.items())
+    if size > MAX_ANNOTATIONS:
+        yield _invalid(
+            "spec",
+            f"the recipe and other annotations have {size} bytes, more than the {MAX_ANNOTATIONS} that fit "
+            "into a pod; shorten runtime.command, the templates or extraArguments",
+        )
+
+
+def _lasting_mounts(final: Object) -> Iterator[str]:
+    spec = child(final, "spec")
+    lasting = {
+        text(volume, "name") for volume in children(spec, "volumes") if "persistentVolumeClaim" in volume
+    }
+    for container in children(spec, "containers"):
+        if text(container, "name") == labels.CONTAINER:
+            for mount in children(container, "volumeMounts"):
+                if text(mount, "name") in lasting:
+                    yield text(mount, "mountPath")
+
+
+def _lies_below(path: str, mount: str) -> bool:
+    return f"{path}/".startswith(f"{mount.rstrip('/')}/")
+
+
+def _invalid(field: str, message: str) -> Violation:
+    return Violation(field, message, Reason.INVALID_SPEC)

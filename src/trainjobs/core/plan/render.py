@@ -1,0 +1,104 @@
+"""A plan → the objects to create, and what forbids creating them."""
+
+from dataclasses import dataclass
+
+from trainjobs.api.conditions import Reason
+from trainjobs.api.model_source import ModelSource
+from trainjobs.api.runs import RLHFRun, Run
+from trainjobs.api.status import DependencyStatus
+from trainjobs.core.decide.decision import StartAttempt
+from trainjobs.core.decide.observed import Refusal
+from trainjobs.core.plan.merge import merged
+from trainjobs.core.plan.network_policy import network_policy
+from trainjobs.core.plan.neutral import Plan, make_plan
+from trainjobs.core.plan.objects import Object
+from trainjobs.core.plan.pod import pod_template
+from trainjobs.core.plan.policy import Violation, violations
+from trainjobs.core.plan.pytorchjob import backend, pytorchjob
+from trainjobs.core.plan.reach import unreachable
+from trainjobs.core.settings import Settings
+from trainjobs.errors import InvalidRecipe
+
+ASSUMED_STORAGE = "s3://not-known-yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What a plan comes to on a cluster."""
+
+    objects: tuple[Object, ...]
+    """In the order to create them: the run's NetworkPolicy, before any pod can listen; then the job."""
+    violations: tuple[Violation, ...]
+    """Why the operator would create none of them; empty where it would."""
+
+
+def rendering(plan: Plan) -> Rendering:
+    """The objects of a plan, whether or not they are allowed, and what forbids them.
+
+    Raises:
+        InvalidRecipe: `spec.podTemplate` cannot be merged.
+    """
+    planned = pod_template(plan, backend(plan))
+    final = merged(planned, plan.run.spec.pod_template)
+    return Rendering(
+        objects=(network_policy(plan.run), pytorchjob(plan, final)),
+        violations=(*unreachable(plan, final), *violations(plan, planned, final)),
+    )
+
+
+def render(plan: Plan) -> tuple[Object, ...]:
+    """The objects of a plan, in the order to create them.
+
+    Raises:
+        InvalidRecipe: something in them is not allowed; all of it stands in the message.
+    """
+    found = rendering(plan)
+    if found.violations:
+        raise InvalidRecipe("; ".join(str(one) for one in found.violations))
+    return found.objects
+
+
+def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
+    """Why the operator refuses a run, as far as can be said before its dependencies are ready.
+
+    Each is permanent: only a change of the run, or of the platform, makes it go away.
+    """
+    first = StartAttempt(attempt=1, halve_batch=0, queued=False)
+    try:
+        found = rendering(make_plan(with_assumed_models(run), first, settings)).violations
+    except InvalidRecipe as error:
+        return (Refusal(Reason.INVALID_SPEC, str(error), permanent=True),)
+    return tuple(Refusal(one.reason, str(one), permanent=True) for one in found)
+
+
+def with_assumed_models(run: Run, storage: str = ASSUMED_STORAGE) -> Run:
+    """`run` as it will be when the runs that it starts from have succeeded.
+
+    Args:
+        storage: where their models are assumed to be, where it is not known.
+    """
+    known = {(one.kind, one.name, one.checkpoint) for one in run.status.dependencies}
+    assumed = []
+    for source in _models(run):
+        reference = source.from_run
+        if reference is None or (reference.kind, reference.name, reference.checkpoint) in known:
+            continue
+        known.add((reference.kind, reference.name, reference.checkpoint))
+        uri = f"{storage}/{run.metadata.namespace}/{reference.kind}/{reference.name}/artifacts/model"
+        assumed.append(
+            DependencyStatus(
+                kind=reference.kind, name=reference.name, checkpoint=reference.checkpoint, uri=uri
+            )
+        )
+    status = run.status.model_copy(update={"dependencies": [*run.status.dependencies, *assumed]})
+    return run.model_copy(update={"status": status})
+
+
+def _models(run: Run) -> list[ModelSource]:
+    models = [run.spec.base_model]
+    if isinstance(run, RLHFRun):
+        algorithm = run.spec.algorithm
+        if algorithm.dpo is not None and algorithm.dpo.reference is not None:
+            models.append(algorithm.dpo.reference)
+        models.extend(reward.model for reward in algorithm.rewards)
+    return models

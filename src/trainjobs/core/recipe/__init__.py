@@ -1,0 +1,1 @@
+"""The recipe: everything a training process needs to know, resolved, and nothing else."""

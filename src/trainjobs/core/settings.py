@@ -1,0 +1,38 @@
+"""What the platform gives and a manifest need not: the chart's values, or the local program's."""
+
+from pydantic import Field
+
+from trainjobs.api.base import Section
+
+
+class Settings(Section):
+    """Defaults and permissions of a platform."""
+
+    storage_uri: str | None = None
+    """Default storage of runs that name none."""
+    storage_endpoint: str | None = None
+    """Endpoint of the default storage, where it is not AWS."""
+    storage_region: str | None = None
+    """Region of the default storage."""
+    storage_secret_name: str | None = None
+    """Secret in the run's namespace with keys for the default storage."""
+    storage_ca_config_map_name: str | None = None
+    """ConfigMap in the run's namespace with the certificate authority of the default storage."""
+    run_store: str | None = None
+    """On one machine: the very folder of the run, where it names no storage of its own."""
+    image: str = ""
+    """Default image of training nodes."""
+    status_url: str = ""
+    """Where agents report to."""
+    status_ca: str = ""
+    """Certificate authority of the status server, PEM; empty trusts what the image trusts."""
+    status_audience: str = "trainjobs-status"
+    """Audience of the token that agents show there."""
+    service_accounts: list[str] = Field(default_factory=list)
+    """ServiceAccounts that runs of the namespace may name."""
+    trust_remote_code: bool = True
+    """Whether runs may ask for `baseModel.trustRemoteCode`."""
+    grace_seconds: int = 30
+    """Between SIGTERM and SIGKILL."""
+    devices_per_node: int | None = None
+    """On one machine: accelerators it has, whatever `spec.resources` asks of a cluster."""

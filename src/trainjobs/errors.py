@@ -1,0 +1,146 @@
+"""Every error that trainjobs raises on purpose, and the exit code each one ends a program with.
+
+    TrainjobsError
+    ├── UsageError                2    the command line asks for something that cannot be
+    ├── InvalidRecipe            10    a manifest or recipe is wrong: names the field and the fix
+    ├── InvalidData              11    a data file is wrong: names the file and the line
+    ├── ModelNotFound            12    the base model, or a file of it, is not there
+    ├── AccessDenied             13    credentials are missing, wrong or insufficient
+    ├── RunInUse                 14    another program drives this run already
+    ├── Diverged                 20    loss or gradient became NaN or infinite
+    ├── AcceleratorOutOfMemory   21    the device's memory did not suffice
+    ├── Hang                     22    no step within the time allowed
+    ├── TrainingError            23    the training program failed in some other way
+    ├── BelowThreshold           24    the model is trained, and misses a figure that the manifest asks for
+    ├── StorageUnavailable       30    storage cannot be reached, is full, or holds damaged data
+    │   ├── CorruptCheckpoint          a checkpoint's bytes do not match its manifest
+    │   └── Fenced                     a newer attempt owns the run: this one must not write
+    ├── RendezvousFailed         31    the nodes of an attempt did not find each other
+    ├── HostOutOfMemory         137    the machine's or container's memory did not suffice
+    └── Preempted               143    the node was asked to stop, and saved before it did
+
+The message is one line for the user: what is wrong, where, and what would be right. The
+exit codes are the contract between a node's agent and whoever started it.
+"""
+
+from typing import ClassVar
+
+
+class TrainjobsError(Exception):
+    """Base of all; `reason` is the word that conditions, events and logs carry."""
+
+    reason: ClassVar[str] = "Error"
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TrainjobsError):
+    """The command line asks for something that cannot be."""
+
+    reason = "Usage"
+    exit_code = 2
+
+
+class InvalidRecipe(TrainjobsError):
+    """A manifest or recipe is wrong."""
+
+    reason = "InvalidRecipe"
+    exit_code = 10
+
+
+class InvalidData(TrainjobsError):
+    """A data file is wrong; the message names the file and the line."""
+
+    reason = "InvalidData"
+    exit_code = 11
+
+
+class ModelNotFound(TrainjobsError):
+    """The base model, or a file of it, is not there."""
+
+    reason = "ModelNotFound"
+    exit_code = 12
+
+
+class AccessDenied(TrainjobsError):
+    """Credentials are missing, wrong or insufficient."""
+
+    reason = "AccessDenied"
+    exit_code = 13
+
+
+class RunInUse(TrainjobsError):
+    """Another program drives this run already."""
+
+    reason = "RunInUse"
+    exit_code = 14
+
+
+class Diverged(TrainjobsError):
+    """Loss or gradient became NaN or infinite."""
+
+    reason = "Diverged"
+    exit_code = 20
+
+
+class AcceleratorOutOfMemory(TrainjobsError):
+    """The device's memory did not suffice."""
+
+    reason = "AcceleratorOutOfMemory"
+    exit_code = 21
+
+
+class Hang(TrainjobsError):
+    """No step within the time allowed."""
+
+    reason = "Hang"
+    exit_code = 22
+
+
+class TrainingError(TrainjobsError):
+    """The training program failed in some other way."""
+
+    reason = "TrainingError"
+    exit_code = 23
+
+
+class BelowThreshold(TrainjobsError):
+    """The model is trained and stored, and misses a figure of `spec.evaluation.thresholds`."""
+
+    reason = "BelowThreshold"
+    exit_code = 24
+
+
+class StorageUnavailable(TrainjobsError):
+    """Storage cannot be reached, is full, or holds damaged data."""
+
+    reason = "StorageUnavailable"
+    exit_code = 30
+
+
+class CorruptCheckpoint(StorageUnavailable):
+    """A checkpoint's bytes do not match its manifest."""
+
+
+class Fenced(StorageUnavailable):
+    """A newer attempt owns the run: this one must not write."""
+
+
+class RendezvousFailed(TrainjobsError):
+    """The nodes of an attempt did not find each other."""
+
+    reason = "RendezvousFailed"
+    exit_code = 31
+
+
+class HostOutOfMemory(TrainjobsError):
+    """The machine's or container's memory did not suffice."""
+
+    reason = "HostOutOfMemory"
+    exit_code = 137
+
+
+class Preempted(TrainjobsError):
+    """The node was asked to stop, and saved before it did."""
+
+    reason = "Preempted"
+    exit_code = 143

@@ -1,0 +1,203 @@
+"""Runs of one command: taken in dependency order, each resumed where an earlier command left it."""
+
+import os
+import signal
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from trainjobs.api.conditions import ConditionType, Phase
+from trainjobs.api.manifest import change_problems
+from trainjobs.api.runs import Run
+from trainjobs.api.status import RunStatus
+from trainjobs.core.decide.decision import Event
+from trainjobs.core.decide.dependencies import references
+from trainjobs.core.decide.observed import DependencyState
+from trainjobs.core.plan.neutral import Plan
+from trainjobs.core.recipe.resolve import store_uri
+from trainjobs.core.reports import Heartbeat
+from trainjobs.core.settings import Settings
+from trainjobs.errors import InvalidRecipe
+from trainjobs.local.driver import AllNodesHere, Driver, NodeMaker, Watcher
+from trainjobs.local.folder import RunFolder
+from trainjobs.local.ordering import in_order
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
+from trainjobs.storage.settings import StorageSettings
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended, as shells know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the manifests."""
+
+    root: Path = Path("runs")
+    devices: int = 0
+    """Accelerators of this machine."""
+    fresh: bool = False
+    """Move what an earlier run of the same name left aside, and begin anew."""
+    make_nodes: NodeMaker = field(default_factory=AllNodesHere)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one run of the command ended."""
+
+    run: Run
+    folder: RunFolder
+    exit_code: int
+    ran: bool
+    """False where it had succeeded before."""
+
+
+class Unwatched:
+    """A watcher that shows nothing."""
+
+    def started(self, run: Run, plan: Plan) -> None:
+        """Nothing."""
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Nothing."""
+
+    def event(self, event: Event) -> None:
+        """Nothing."""
+
+
+def run_all(runs: Sequence[Run], options: Options, watcher: Watcher) -> Iterator[Result]:
+    """Run each of `runs` (with absolute paths) after those it starts from; yield how each ended.
+
+    An interruption ends the whole: what comes after is not begun.
+
+    Raises:
+        InvalidRecipe: the runs wait for each other, or one differs from what is under way under its name.
+        RunInUse: another program drives one of them.
+    """
+    for run in in_order(runs):
+        result = run_one(run, options, watcher)
+        yield result
+        if result.exit_code == INTERRUPTED:
+            return
+
+
+def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
+    """Run one run to its end, to its suspension by Ctrl-C, or not at all where it had succeeded before."""
+    folder = RunFolder.of(options.root, run.kind, run.metadata.name)
+    if options.fresh and folder.path.exists():
+        with folder.locked():
+            folder.move_aside(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    with folder.locked():
+        run = _take_up(run, folder)
+        if run.status.phase == Phase.SUCCEEDED:
+            return Result(run, folder, 0, ran=False)
+        folder.save(run)
+        settings = settings_for(run, folder, options)
+        driver = Driver(
+            run,
+            folder,
+            settings,
+            watcher,
+            dependencies=lambda: dependencies_of(run, options.root),
+            stored_attempt=_stored_attempt(run, settings),
+            make_nodes=options.make_nodes,
+        )
+        with _interruptible(driver) as interrupted:
+            run = driver.drive()
+        return Result(run, folder, exit_code(run, was_interrupted=interrupted()), ran=True)
+
+
+def settings_for(run: Run, folder: RunFolder, options: Options) -> Settings:
+    """The platform's part on this machine: storage is the run's own folder unless the run names another."""
+    own = run.spec.checkpoints.storage.uri is None
+    return Settings(
+        run_store=folder.store_uri if own else None,
+        storage_uri=folder.store_uri if own else None,
+        devices_per_node=options.devices,
+    )
+
+
+def dependencies_of(run: Run, root: Path) -> tuple[DependencyState, ...]:
+    """The runs that `run` starts from, as their folders under `root` tell."""
+    found = []
+    for _, reference in references(run):
+        other = RunFolder.of(root, reference.kind, reference.name).load()
+        found.append(
+            DependencyState(
+                kind=reference.kind,
+                name=reference.name,
+                checkpoint=reference.checkpoint,
+                uid=other.metadata.uid if other else "",
+                status=other.status if other else None,
+            )
+        )
+    return tuple(found)
+
+
+def exit_code(run: Run, *, was_interrupted: bool) -> int:
+    """The command's exit code: 0, the failure's own, or 130 after Ctrl-C."""
+    status = run.status
+    if status.phase == Phase.SUCCEEDED:
+        return 0
+    finished = any(c.type == ConditionType.FINISHED and c.status == "True" for c in status.conditions)
+    if was_interrupted and not finished:
+        return INTERRUPTED
+    return (status.failure.exit_code if status.failure else None) or 1
+
+
+def _take_up(run: Run, folder: RunFolder) -> Run:
+    """`run` with the identity and status of an earlier command, or as a new one."""
+    earlier = folder.load()
+    if earlier is None:
+        made = {"uid": str(uuid.uuid4()), "creation_timestamp": datetime.now(UTC).replace(microsecond=0)}
+        return run.model_copy(update={"metadata": run.metadata.model_copy(update=made)})
+    changes = change_problems(earlier, run)
+    if changes:
+        raise InvalidRecipe(
+            f"{folder.path}: a run of this name exists already, and {changes[0]}; "
+            "or add --fresh to move it aside and begin anew"
+        )
+    metadata = earlier.metadata.model_copy(
+        update={"generation": earlier.metadata.generation + (run.spec != earlier.spec)}
+    )
+    status = earlier.status
+    if status.phase == Phase.FAILED:
+        # Asked for again after its failure: a new life with the same checkpoints. The attempt's number
+        # goes on, so that nothing written before can be mistaken for what comes now.
+        status = RunStatus(attempt=status.attempt)
+    return run.model_copy(update={"metadata": metadata, "status": status})
+
+
+def _stored_attempt(run: Run, settings: Settings) -> int:
+    """The newest attempt in storage; one that cannot be used is said before anything starts."""
+    said = run.spec.checkpoints.storage
+    environment = StorageSettings.from_environment(os.environ)
+    reached = replace(
+        environment, endpoint=said.endpoint or environment.endpoint, region=said.region or environment.region
+    )
+    return CheckpointStore(open_store(store_uri(run, settings), settings=reached)).newest_attempt()
+
+
+@contextmanager
+def _interruptible(driver: Driver) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C (or SIGTERM) suspends the run, a second one ends it at once."""
+    count = 0
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            driver.suspend()
+        else:
+            driver.kill()
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: count > 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Learning: data, models, training, evaluation and scoring. The only part that imports torch."""

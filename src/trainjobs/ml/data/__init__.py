@@ -1,0 +1,1 @@
+"""Rows of data files, as training and scoring read them. No torch here."""

@@ -1,0 +1,117 @@
+"""Data sets as a model reads them: every row tokenised once, held in a few flat arrays."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainjobs.errors import InvalidData
+from trainjobs.ml.data.scored import ScoredRow
+from trainjobs.ml.data.text import Encoded, TextEncoder
+
+Overlong = Literal["Truncate", "Drop", "Fail"]
+_BATCH = 512
+"""Rows tokenised at once: enough for the tokenizer's threads, few enough to hold as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """What did not fit into the longest length."""
+
+    rows_cut: int = 0
+    tokens_cut: int = 0
+    rows_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRows:
+    """Tokenised rows with their scores."""
+
+    tokens: NDArray[np.int32]
+    """All rows' token ids, one after the other, shape [tokens]."""
+    starts: NDArray[np.int64]
+    """Where each row begins, and where the last one ends, shape [rows + 1]."""
+    scores: NDArray[np.float64]
+    """Mean scores in the scale of the rows, shape [rows, dimensions]."""
+    ratings: tuple[NDArray[np.float32], ...]
+    """For each row its annotators' scores, shape [annotators, dimensions]; empty where no row has several."""
+    numbers: NDArray[np.int64]
+    """The place of each row among all that were read, shape [rows]; others were dropped."""
+    read: int
+    """Rows that were read, dropped ones included."""
+    cuts: Cuts
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.scores)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row, shape [rows]."""
+        return np.diff(self.starts)
+
+    def among(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which of these rows are the given ones of all that were read; dropped ones are left out."""
+        return np.flatnonzero(np.isin(self.numbers, numbers))
+
+    def ids(self, row: int) -> NDArray[np.int32]:
+        """Token ids of one row, shape [its length]; a view."""
+        return self.tokens[self.starts[row] : self.starts[row + 1]]
+
+
+def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overlong) -> EncodedRows:
+    """Tokenise rows as they are read; texts are not kept.
+
+    InvalidData names the row that is too long where `overlong` is Fail, or whose report alone
+    does not fit, unless it is Drop; and when no row is left.
+    """
+    tokens: list[NDArray[np.int32]] = []
+    scores: list[tuple[float, ...]] = []
+    ratings: list[NDArray[np.float32]] = []
+    numbers: list[int] = []
+    cut: list[int] = []
+    read = 0
+    for number, (row, encoded) in enumerate(_encoded(rows, encoder)):
+        read = number + 1
+        if encoded.cut or not encoded.fits:
+            if overlong == "Drop":
+                continue
+            _check_cut(row, encoded, overlong)
+            cut.append(encoded.cut)
+        numbers.append(number)
+        tokens.append(np.array(encoded.input_ids, dtype=np.int32))
+        scores.append(row.scores)
+        ratings.append(np.array(row.ratings, dtype=np.float32))
+    if not scores:
+        raise InvalidData(f"all {read} rows are longer than spec.dataset.maxLength; raise it")
+    several = any(len(row) > 1 for row in ratings)
+    return EncodedRows(
+        np.concatenate(tokens),
+        np.concatenate([[0], np.cumsum([len(row) for row in tokens])]).astype(np.int64),
+        np.array(scores, dtype=np.float64),
+        tuple(ratings) if several else (),
+        np.array(numbers, dtype=np.int64),
+        read,
+        Cuts(len(cut), sum(cut), read - len(numbers)),
+    )
+
+
+def _encoded(rows: Iterable[ScoredRow], encoder: TextEncoder) -> Iterator[tuple[ScoredRow, Encoded]]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _BATCH)):
+        yield from zip(batch, encoder.encode([row.text for row in batch]), strict=True)
+
+
+def _check_cut(row: ScoredRow, encoded: Encoded, overlong: Overlong) -> None:
+    if overlong == "Fail":
+        raise InvalidData(
+            f"{row.where}: longer than spec.dataset.maxLength; raise it, or set spec.dataset.overlong"
+        )
+    if not encoded.fits:
+        raise InvalidData(
+            f"{row.where}: the report alone is longer than spec.dataset.maxLength, and a report is never cut;"
+            " raise it, or set spec.dataset.overlong to Drop"
+        )

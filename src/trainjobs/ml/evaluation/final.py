@@ -1,0 +1,129 @@
+"""The end of a training run: evaluate the trained model, write the results, hold it to its thresholds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainjobs.core import outputs
+from trainjobs.core.recipe.model import Inputs, Recipe
+from trainjobs.errors import InvalidRecipe
+from trainjobs.ml.data.scored import ScoredRow, ScoredRows
+from trainjobs.ml.data.splits import split
+from trainjobs.ml.evaluation.baselines import BASELINES_FILE
+from trainjobs.ml.evaluation.judging import evaluate
+from trainjobs.ml.evaluation.report.render import write_report
+from trainjobs.ml.evaluation.results import EvaluatedData, write_predictions, write_result, write_text
+from trainjobs.ml.evaluation.running import Predictor, fit_baselines
+from trainjobs.ml.evaluation.thresholds import missed
+from trainjobs.ml.modeling.scoring_config import ScoringConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the final evaluation came to."""
+
+    metrics: dict[str, float]
+    missed: str
+    """One line that names every figure below its threshold; empty where all were reached."""
+
+
+def evaluate_and_report(
+    recipe: Recipe,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    scoring_config: ScoringConfig,
+    output: Path,
+) -> Judgement:
+    """Judge the model on the test rows, or on the validation rows where there are none, and write the report.
+
+    Writes evaluation.json, predictions.jsonl, report.md and report.html into `output`, and the
+    baselines into its model folder. Without any held-out row it writes the report alone.
+
+    Returns:
+        Every figure by its name (`overall.pearson`), and which of `evaluation.thresholds` were missed.
+
+    Raises:
+        InvalidRecipe: thresholds are asked for, and no row is held out.
+        InvalidData: a row cannot be read or does not fit.
+    """
+    held_out = _held_out(recipe, scoring_config)
+    if held_out is None:
+        write_report(output)
+        if recipe.evaluation.thresholds:
+            raise InvalidRecipe("spec.evaluation.thresholds: no row is held out; give spec.dataset.test")
+        return Judgement({}, "")
+    baselines = fit_baselines(held_out.train, scoring_config)
+    predictor = Predictor(
+        model, tokenizer, scoring_config, batch_size=recipe.training.eval_batch_size_per_device or 8
+    )
+    predicted = predictor.run(held_out.rows, recipe.dataset.overlong)
+    result = evaluate(
+        predicted.judged,
+        scoring_config.dimensions,
+        settings=recipe.evaluation,
+        seed=recipe.training.seed,
+        data=EvaluatedData(
+            split=held_out.split,
+            path=held_out.uri,
+            files=held_out.source.hashes,
+            rows=len(predicted.rows),
+            truncated=predicted.truncated,
+            truncated_tokens=predicted.truncated_tokens,
+            dropped=predicted.dropped,
+        ),
+        model=recipe.model.uri,
+        baselines=baselines,
+        now=datetime.now(UTC),
+    )
+    write_predictions(output / outputs.PREDICTIONS, predicted.rows)
+    write_result(output / outputs.EVALUATION, result)
+    if (output / outputs.MODEL).is_dir():
+        write_text(output / outputs.MODEL / BASELINES_FILE, baselines.model_dump_json(indent=2) + "\n")
+    write_report(output)
+    return Judgement(result.metrics, missed(result.thresholds, list(result.metrics)) or "")
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """The rows that are judged, and those that were learned from."""
+
+    split: Literal["test", "eval"]
+    uri: str
+    source: ScoredRows
+    rows: Iterable[ScoredRow]
+    train: Iterable[ScoredRow]
+
+
+def _held_out(recipe: Recipe, config: ScoringConfig) -> _HeldOut | None:
+    if recipe.inputs is None:
+        raise InvalidRecipe("inputs: missing; the agent fills them in before training starts")
+    inputs, dataset = recipe.inputs, recipe.dataset
+    source = ScoredRows(Path(inputs.train), dataset, config.dimensions)
+    rows = list(source)
+    train, aside = split(
+        len(rows),
+        eval_fraction=0.0 if inputs.eval else dataset.eval_fraction,
+        train_fraction=dataset.train_fraction,
+        seed=recipe.training.seed,
+    )
+    learned = [rows[index] for index in train]
+    if (given := _given(inputs, recipe)) is not None:
+        kind, path, uri = given
+        source = ScoredRows(Path(path), dataset, config.dimensions)
+        return _HeldOut(kind, uri, source, source, learned)
+    if aside is None:
+        return None
+    return _HeldOut("eval", dataset.train, source, [rows[index] for index in np.sort(aside)], learned)
+
+
+def _given(inputs: Inputs, recipe: Recipe) -> tuple[Literal["test", "eval"], str, str] | None:
+    if inputs.test is not None:
+        return "test", inputs.test, recipe.dataset.test or inputs.test
+    if inputs.eval is not None:
+        return "eval", inputs.eval, recipe.dataset.eval or inputs.eval
+    return None

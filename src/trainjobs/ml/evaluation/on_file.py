@@ -1,0 +1,77 @@
+"""Evaluate a trained model on a data file: what `trainjobs evaluate` does."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trainjobs.api.dataset import Dataset
+from trainjobs.api.evaluation import Evaluation
+from trainjobs.ml.data.scored import ScoredRows
+from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
+from trainjobs.ml.evaluation.judging import evaluate
+from trainjobs.ml.evaluation.results import EvaluatedData, EvaluationResult, PredictedRow
+from trainjobs.ml.evaluation.running import Predictor, fit_baselines
+from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.scoring.reward_model import RewardModel, model_folder
+
+SEED = 42
+"""Of the resampling: the same file gives the same intervals."""
+
+
+def evaluate_on_file(
+    path: Path,
+    data: Path,
+    *,
+    train: Path | None,
+    settings: Evaluation,
+    batch_size: int,
+    device: str = "auto",
+) -> tuple[EvaluationResult, list[PredictedRow]]:
+    """Every figure of a model on the rows of a file or folder, and the rows with the model's scores.
+
+    Args:
+        path: folder of a run, or the model's own.
+        data: rows with scores, laid out as the training rows were.
+        train: rows to fit the baselines on; None takes those that training left beside the model.
+        settings: resamples and coverage of the intervals.
+        batch_size: texts per forward pass.
+        device: where to compute.
+
+    Raises:
+        ModelNotFound: there is no reward model at `path`.
+        InvalidData: a row cannot be used; names it.
+    """
+    model = RewardModel.load(path, device=device)
+    config = model.config
+    source = ScoredRows(data, _dataset(data, config), config.dimensions)
+    predictor = Predictor(model.trained.model, model.trained.tokenizer, config, batch_size=batch_size)
+    predicted = predictor.run(source, config.overlong)
+    result = evaluate(
+        predicted.judged,
+        config.dimensions,
+        settings=settings,
+        seed=SEED,
+        data=EvaluatedData(
+            split="file",
+            path=str(data),
+            files=source.hashes,
+            rows=len(predicted.rows),
+            truncated=predicted.truncated,
+            truncated_tokens=predicted.truncated_tokens,
+            dropped=predicted.dropped,
+        ),
+        model=str(path),
+        baselines=_baselines(model_folder(path), train, config),
+        now=datetime.now(UTC),
+    )
+    return result, predicted.rows
+
+
+def _dataset(path: Path, config: ScoringConfig) -> Dataset:
+    return Dataset(train=path.resolve().as_uri(), fields=config.fields)
+
+
+def _baselines(folder: Path, train: Path | None, config: ScoringConfig) -> Baselines | None:
+    if train is not None:
+        return fit_baselines(ScoredRows(train, _dataset(train, config), config.dimensions), config)
+    kept = folder / BASELINES_FILE
+    return Baselines.model_validate_json(kept.read_bytes()) if kept.exists() else None

@@ -1,0 +1,268 @@
+"""What the report shows, in the order it is shown: prepared for both templates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import yaml
+from pydantic import JsonValue
+
+from trainjobs.core.diagnosis import Finding, diagnose
+from trainjobs.ml.evaluation.baselines import LENGTH, MEAN
+from trainjobs.ml.evaluation.facts import facts_of
+from trainjobs.ml.evaluation.figures import FIGURES, Figure
+from trainjobs.ml.evaluation.report.verdict import Verdict, judge
+from trainjobs.ml.evaluation.results import OVERALL, DimensionResult, EvaluationResult, PredictedRow
+from trainjobs.ml.evaluation.run_files import RunFiles
+
+WORST: Final = 10
+TITLES: Final = {"mse": "MSE", "mae": "MAE", "rmse": "RMSE", "pearson": "Pearson", "spearman": "Spearman"}
+BETTER_LOWER: Final = ("mse", "mae", "rmse")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure of the table."""
+
+    value: str
+    interval: str = ""
+    short_interval: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: the model, or what it is compared with."""
+
+    name: str
+    short_name: str
+    cells: list[Cell]
+    is_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The figures of one dimension."""
+
+    name: str
+    scale: str
+    rows: list[Row]
+    ceiling: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A finding with its patch as text."""
+
+    finding: Finding
+    patch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row the model is far off on."""
+
+    row: PredictedRow
+    true: str
+    predicted: str
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything the templates need but the plots."""
+
+    title: str
+    verdict: Verdict
+    header: list[tuple[str, str]]
+    tables: list[Table]
+    thresholds: list[tuple[str, str, str, bool]]
+    advice: list[Advice]
+    worst: list[Example]
+    cuts: str
+    agreement: str
+    data_files: list[tuple[str, str]]
+    environment: list[tuple[str, str]]
+    stats: list[tuple[str, str]]
+    recipe: str
+    model: str
+
+
+def build_view(files: RunFiles) -> View:
+    """Prepare a run's files."""
+    findings = diagnose(facts_of(files))
+    result = files.result
+    return View(
+        title=files.recipe.run.name if files.recipe else files.folder.resolve().name,
+        verdict=judge(files, findings),
+        header=_header(files),
+        tables=figures_of(result) if result else [],
+        thresholds=_thresholds(files),
+        advice=[Advice(finding, _patch(finding)) for finding in findings],
+        worst=worst_examples(files.predictions),
+        cuts=_cuts(files),
+        agreement=_agreement(files),
+        data_files=_data_files(files),
+        environment=[pair for pair in flatten(files.environment) if len(pair[1]) < 400],
+        stats=flatten(files.stats),
+        recipe=files.recipe_text,
+        model=_model(files),
+    )
+
+
+def figures_of(result: EvaluationResult) -> list[Table]:
+    """The figures of the overall score and of every dimension, beside what they are compared with."""
+    return [_table(one) for one in result.all_dimensions]
+
+
+def worst_examples(rows: Sequence[PredictedRow]) -> list[Example]:
+    """The rows whose overall score is furthest off, the furthest first."""
+    ordered = sorted(rows, key=lambda row: -abs(row.predicted[OVERALL] - row.true[OVERALL]))
+    return [
+        Example(
+            row,
+            f"{row.true[OVERALL]:.2f}",
+            f"{row.predicted[OVERALL]:.2f}",
+            f"{row.predicted[OVERALL] - row.true[OVERALL]:+.2f}".replace("-", "−"),
+        )
+        for row in ordered[:WORST]
+    ]
+
+
+def flatten(value: JsonValue | Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested JSON as pairs of a dotted name and a text."""
+    if isinstance(value, Mapping):
+        pairs = []
+        for name, inner in value.items():
+            pairs += flatten(inner, f"{prefix}.{name}" if prefix else name)
+        return pairs
+    if isinstance(value, list):
+        return [(prefix, ", ".join(text for _, text in (pair for item in value for pair in flatten(item))))]
+    if isinstance(value, float):
+        return [(prefix, f"{value:.6g}")]
+    return [(prefix, "—" if value is None else str(value))]
+
+
+def _header(files: RunFiles) -> list[tuple[str, str]]:
+    recipe, result = files.recipe, files.result
+    pairs = []
+    if recipe is not None:
+        training = recipe.training
+        length = f"{training.max_steps} steps" if training.max_steps else _epochs(training.epochs or 1.0)
+        pairs += [
+            ("Kind", f"{recipe.run.kind} · {recipe.task}"),
+            ("Base model", recipe.model.uri),
+            ("Adapter", recipe.adapter.type),
+            (
+                "Training",
+                f"{length}, batch {recipe.effective_batch_size}, learning rate {training.learning_rate:g}",
+            ),
+        ]
+    if result is not None:
+        pairs += [
+            ("Judged on", f"{result.data.rows:,} rows ({result.data.split})"),
+            ("Evaluated", f"{result.created:%Y-%m-%d %H:%M} UTC"),
+        ]
+    return pairs
+
+
+def _epochs(epochs: float) -> str:
+    return "1 epoch" if epochs == 1 else f"{epochs:g} epochs"
+
+
+def _table(one: DimensionResult) -> Table:
+    rows = [Row("model", "model", [_cell(one.figures[name], name) for name in FIGURES], is_model=True)]
+    for key, title in ((MEAN, "predicting the mean"), (LENGTH, "length of the text alone")):
+        if key in one.baselines:
+            cells = [_cell(one.baselines[key][name], name) for name in FIGURES]
+            rows.append(Row(title, f"{key} only", cells, is_model=False))
+    ceiling = ""
+    if one.raters is not None:
+        cells = [_cell(one.raters.figures[name], name) for name in FIGURES]
+        rows.append(Row("one annotator, against the others", "one annotator", cells, is_model=False))
+        if one.raters.ceiling is not None:
+            ceiling = f"{one.raters.ceiling:.3f}"
+    return Table(one.name, f"{one.minimum:g} to {one.maximum:g}", rows, ceiling)
+
+
+def _cell(figure: Figure, name: str) -> Cell:
+    if figure.value is None:
+        return Cell("—", note=figure.reason or "")
+    digits = 3 if name not in BETTER_LOWER or abs(figure.value) < 10 else 1
+    interval, short = "", ""
+    if figure.low is not None and figure.high is not None:
+        interval = f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
+        short = f"{figure.low:.{digits - 1}f}…{figure.high:.{digits - 1}f}"
+    value = f"{figure.value:.{digits}f}"
+    return Cell(value.replace("-", "−"), interval.replace("-", "−"), short.replace("-", "−"))
+
+
+def _thresholds(files: RunFiles) -> list[tuple[str, str, str, bool]]:
+    if files.result is None:
+        return []
+    rows = []
+    for one in files.result.thresholds:
+        limits = [f"at least {one.minimum:g}"] if one.minimum is not None else []
+        limits += [f"at most {one.maximum:g}"] if one.maximum is not None else []
+        value = "—" if one.value is None else f"{one.value:.4g}"
+        rows.append((one.metric, " and ".join(limits), value, one.passed))
+    return rows
+
+
+def _patch(finding: Finding) -> str:
+    if finding.patch is None:
+        return ""
+    text: str = yaml.safe_dump(dict(finding.patch), sort_keys=False, allow_unicode=True)
+    return text.strip()
+
+
+def _cuts(files: RunFiles) -> str:
+    learned = _too_long(
+        "learned from", *(_count(files, name) for name in ("rowsCut", "tokensCut", "rowsDropped"))
+    )
+    if files.result is None:
+        return learned
+    data = files.result.data
+    return f"{learned} {_too_long('judged', data.truncated, data.truncated_tokens, data.dropped)}".strip()
+
+
+def _too_long(what: str, cut: int, tokens: int, dropped: int) -> str:
+    """What became of texts longer than `maxLength`, in one sentence."""
+    if not cut and not dropped:
+        return f"Of the texts {what}, every one fitted."
+    parts = [f"{cut:,} were cut, by {tokens:,} tokens in all"] if cut else []
+    parts += [f"{dropped:,} were too long and left out"] if dropped else []
+    return f"Of the texts {what}, {' and '.join(parts)}."
+
+
+def _count(files: RunFiles, name: str) -> int:
+    value = files.stats.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _agreement(files: RunFiles) -> str:
+    overall = files.result.overall.raters if files.result else None
+    if overall is None:
+        return ""
+    text = f"{overall.rows:,} rows have several annotators, {overall.ratings_per_row:.1f} each on average."
+    if overall.reliability is None or overall.ceiling is None:
+        return f"{text} Their reliability is not known: {overall.reason}."
+    return (
+        f"{text} The mean of their scores has a reliability of {overall.reliability:.2f} (ICC(1,k)), "
+        f"so a perfect model would reach a Pearson correlation of about {overall.ceiling:.2f}."
+    )
+
+
+def _data_files(files: RunFiles) -> list[tuple[str, str]]:
+    if files.result is None:
+        return []
+    return list(files.result.data.files.items())
+
+
+def _model(files: RunFiles) -> str:
+    """What a user types for the model: its folder, or its URI."""
+    if files.recipe is None:
+        return "MODEL"
+    store = files.recipe.store.rstrip("/")
+    return unquote(urlsplit(store).path) if store.startswith("file://") else f"{store}/artifacts/model"

@@ -1,0 +1,1 @@
+"""Models: building, loading and saving them."""

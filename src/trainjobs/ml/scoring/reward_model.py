@@ -1,0 +1,162 @@
+"""`RewardModel`: what `from trainjobs import RewardModel` gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from trainjobs.errors import InvalidData, ModelNotFound, UsageError
+from trainjobs.ml.data.text import ReportParts, ScoredText, TextEncoder
+from trainjobs.ml.evaluation.overall import OverallScale
+from trainjobs.ml.modeling.normalization import to_scores
+from trainjobs.ml.modeling.regression import TrainedModel, load_trained
+from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.scoring.grades import Grade, grade
+from trainjobs.ml.scoring.prediction import Precision, predict
+
+WINDOW = 4096
+"""Texts encoded, sorted and scored together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a reward model says of one text."""
+
+    scores: Mapping[str, float]
+    """Dimension → score in the scale of the rows, never outside the dimension's range."""
+    overall_score: float
+    """Weighted mean of `scores`: on the dimensions' range where they share one, else from 0 to 1."""
+    grade: Grade
+    """Letter of the overall score, by the bands of `trainjobs.ml.scoring.grades`."""
+    raw_scores: Mapping[str, float] = field(repr=False)
+    """`scores` before they were held to their range: what a policy should be rewarded with."""
+    truncated_tokens: int = 0
+    """Tokens that were cut to fit the model's longest text."""
+
+
+class RewardModel:
+    """A trained reward model, ready to score."""
+
+    def __init__(self, trained: TrainedModel, *, precision: Precision = "Auto") -> None:
+        self.config: ScoringConfig = trained.config
+        self.scale = OverallScale.of(trained.config.dimensions)
+        self.trained = trained
+        self._encoder = TextEncoder(trained.tokenizer, trained.config.template, trained.config.max_length)
+        self._precision = precision
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        precision: Precision = "Auto",
+        trust_remote_code: bool = False,
+    ) -> Self:
+        """Load a model from the folder of a run, or from the model's own folder.
+
+        Args:
+            path: `runs/rewardmodelrun/NAME`, or its `artifacts/model`.
+            device: `auto` takes an accelerator where there is one; else a name of torch's (`cuda:1`, `cpu`).
+            precision: Auto computes in bf16 on an accelerator that can, else in float32.
+            trust_remote_code: whether code that came with the model may run.
+
+        Raises:
+            ModelNotFound: there is no reward model, or its weights are not safetensors.
+            UsageError: the device is not there.
+        """
+        folder = model_folder(Path(path))
+        if not list(folder.glob("*.safetensors")):
+            raise ModelNotFound(f"{folder}: no *.safetensors there; weights are loaded in that format only")
+        chosen = _device(device)
+        trained = load_trained(folder, trust_remote_code=trust_remote_code)
+        trained.model.to(chosen)  # type: ignore[arg-type]
+        return cls(trained, precision=precision)
+
+    def score(self, texts: Sequence[ScoredText], *, batch_size: int = 32) -> list[Score]:
+        """Score texts, in their order.
+
+        Args:
+            texts: each a text on its own, or the `ReportParts` of a report.
+            batch_size: texts per forward pass; more needs more memory.
+
+        Raises:
+            InvalidData: a report does not fit into the model even with its input data cut; names its place.
+        """
+        if isinstance(texts, str):
+            raise TypeError("score() takes a list of texts; write score([text])")
+        result: list[Score] = []
+        for start in range(0, len(texts), WINDOW):
+            result += self._score_window(texts[start : start + WINDOW], start, batch_size)
+        return result
+
+    def score_report(self, *, system_prompt: str = "", input_data: object = "", report: str) -> Score:
+        """Score one report, written under `system_prompt` about `input_data` (a text, or a JSON value)."""
+        return self.score([ReportParts(report, system_prompt, input_data)])[0]
+
+    def _score_window(self, texts: Sequence[ScoredText], first: int, batch_size: int) -> list[Score]:
+        encoded = self._encoder.encode(texts)
+        for place, text in enumerate(encoded, first):
+            if not text.fits:
+                raise InvalidData(
+                    f"text {place + 1}: {len(text.input_ids)} tokens without its input data, "
+                    f"more than the model's {self.config.max_length}; shorten the report"
+                )
+        outputs = predict(
+            self.trained.model,
+            [text.input_ids for text in encoded],
+            batch_size=batch_size,
+            precision=self._precision,
+        )
+        raw = to_scores(outputs, self.config.normalization)
+        held = hold_to_range(raw, self.config)
+        overall = self.scale.overall(held)
+        normalized = self.scale.normalized(held)
+        names = self.config.names
+        return [
+            Score(
+                scores=dict(zip(names, map(float, held[index]), strict=True)),
+                overall_score=float(overall[index]),
+                grade=grade(float(normalized[index])),
+                raw_scores=dict(zip(names, map(float, raw[index]), strict=True)),
+                truncated_tokens=text.cut,
+            )
+            for index, text in enumerate(encoded)
+        ]
+
+
+def model_folder(path: Path) -> Path:
+    """The model's own folder: `path`, or `artifacts/model` or `model` in it.
+
+    Raises:
+        ModelNotFound: there is nothing at `path`.
+    """
+    if not path.is_dir():
+        raise ModelNotFound(f"{path}: no such folder; give a run's folder, or the model's")
+    for inside in ("artifacts/model", "model"):
+        if (path / inside).is_dir():
+            return path / inside
+    return path
+
+
+def hold_to_range(scores: npt.NDArray[np.float64], config: ScoringConfig) -> npt.NDArray[np.float64]:
+    """Scores held to their dimensions' ranges, shape [rows, dimensions] in and out."""
+    low = np.array([dimension.minimum for dimension in config.dimensions])
+    high = np.array([dimension.maximum for dimension in config.dimensions])
+    return np.clip(scores, low, high)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        current = torch.accelerator.current_accelerator(check_available=True)
+        return current if current is not None else torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as problem:
+        raise UsageError(f"device {name}: {str(problem).splitlines()[0]}; use auto or cpu") from None
+    return device

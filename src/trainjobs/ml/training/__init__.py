@@ -1,0 +1,1 @@
+"""Training: `python -m trainjobs.ml.training RECIPE`."""

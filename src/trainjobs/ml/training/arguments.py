@@ -1,0 +1,169 @@
+"""A recipe's training section in the words of the library's trainer."""
+
+import dataclasses
+import importlib.util
+import math
+import tempfile
+from typing import Any, Final
+
+import torch
+import transformers
+from transformers import TrainingArguments
+
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.errors import InvalidRecipe, RendezvousFailed
+from trainjobs.ml.training.precision import Precision
+from trainjobs.ml.training.steps import Steps
+from trainjobs.ml.training.strategy import sharding_arguments
+
+_SCHEDULES: Final = {
+    "Linear": "linear",
+    "Cosine": "cosine",
+    "Constant": "constant",
+    "ConstantWithWarmup": "constant_with_warmup",
+}
+_TRACKERS: Final = {"TensorBoard": "tensorboard", "WandB": "wandb", "SwanLab": "swanlab", "MLflow": "mlflow"}
+_OURS: Final = {
+    "output_dir": "the run's folder",
+    "max_steps": "spec.training.maxSteps",
+    "num_train_epochs": "spec.training.epochs",
+    "per_device_train_batch_size": "spec.training.batchSizePerDevice",
+    "per_device_eval_batch_size": "spec.training.evalBatchSizePerDevice",
+    "gradient_accumulation_steps": "spec.training.gradientAccumulationSteps",
+    "auto_find_batch_size": "spec.runPolicy.onOutOfMemory",
+    "bf16": "spec.training.precision",
+    "fp16": "spec.training.precision",
+    "seed": "spec.training.seed",
+    "train_sampling_strategy": "spec.training.lengthGrouping",
+    "logging_strategy": "spec.training.logEverySteps",
+    "logging_steps": "spec.training.logEverySteps",
+    "logging_nan_inf_filter": "nothing: losses that are not finite end a run",
+    "eval_strategy": "spec.training.evalEverySteps",
+    "save_strategy": "spec.checkpoints",
+    "load_best_model_at_end": "spec.checkpoints.keepBest",
+    "metric_for_best_model": "spec.checkpoints.keepBest",
+    "greater_is_better": "spec.checkpoints.keepBest",
+    "resume_from_checkpoint": "spec.checkpoints.resume",
+    "enable_jit_checkpoint": "nothing: a stopped run saves by itself",
+    "report_to": "spec.tracking",
+    "fsdp": "spec.topology.strategy",
+    "fsdp_config": "spec.topology.strategy",
+    "deepspeed": "spec.topology.strategy",
+    "push_to_hub": "nothing: results stay in the run's storage",
+}
+"""Arguments that extraArguments may not set, and what to set instead."""
+
+
+def training_arguments(recipe: Recipe, steps: Steps, precision: Precision) -> TrainingArguments:
+    """Return the trainer's arguments. InvalidRecipe names an argument that the library does not take."""
+    extra = dict(recipe.training.extra_arguments)
+    _check_extra(extra)
+    values = {**_arguments(recipe, steps, precision), **extra}
+    try:
+        arguments = TrainingArguments(**values)
+    except (TypeError, ValueError, ImportError) as error:
+        where = next((name for name in extra if name in str(error)), None)
+        path = f"spec.training.extraArguments.{where}" if where else "spec.training"
+        raise InvalidRecipe(f"{path}: {str(error).strip().splitlines()[0]}") from error
+    if arguments.world_size != recipe.processes.world_size:
+        raise RendezvousFailed(
+            f"the library sees {arguments.world_size} processes, but the recipe is for"
+            f" {recipe.processes.world_size}: each would train alone"
+        )
+    return arguments
+
+
+def _arguments(recipe: Recipe, steps: Steps, precision: Precision) -> dict[str, Any]:
+    training = recipe.training
+    batch = training.batch_size_per_device or 1
+    return {
+        # Nothing of ours is written there; a tracker may.
+        "output_dir": recipe.inputs.output if recipe.inputs else tempfile.gettempdir(),
+        "max_steps": steps.total,
+        "per_device_train_batch_size": batch,
+        "per_device_eval_batch_size": training.eval_batch_size_per_device or 2 * batch,
+        "gradient_accumulation_steps": training.gradient_accumulation_steps or 1,
+        "learning_rate": training.learning_rate,
+        "lr_scheduler_type": _SCHEDULES[training.schedule],
+        "warmup_steps": math.ceil(training.warmup_ratio * steps.total),
+        "weight_decay": training.weight_decay,
+        "max_grad_norm": training.max_grad_norm,
+        "bf16": precision == "BF16",
+        "fp16": precision == "FP16",
+        "activation_checkpointing": bool(training.gradient_checkpointing),
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
+        "torch_compile": bool(training.compile),
+        "dataloader_num_workers": training.data_workers,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        # Without it the library lets every process on a machine without accelerators train alone.
+        "use_cpu": not torch.cuda.is_available(),
+        "seed": training.seed,
+        "logging_strategy": "no",
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "logging_nan_inf_filter": False,
+        "metric_for_best_model": recipe.checkpoints.keep_best.metric,
+        "greater_is_better": recipe.checkpoints.keep_best.direction == "Higher",
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "report_to": report_to(recipe),
+        "run_name": recipe.run.name,
+        "disable_tqdm": True,
+        "log_level": "warning",
+        "ddp_find_unused_parameters": False,
+        **sharding_arguments(recipe.processes.strategy, recipe.processes.world_size),
+    }
+
+
+def report_to(recipe: Recipe) -> list[str]:
+    """Return the library's names of the recipe's trackers. InvalidRecipe when one is not installed."""
+    names = []
+    for index, tracker in enumerate(recipe.tracking.trackers):
+        if tracker.mode == "Disabled":
+            continue
+        name = _TRACKERS[tracker.type]
+        if importlib.util.find_spec(name) is None:
+            raise InvalidRecipe(
+                f"spec.tracking.trackers[{index}]: {tracker.type} needs the package {name},"
+                " which is not installed; install it, or remove the tracker"
+            )
+        names.append(name)
+    return names
+
+
+def tracker_environment(recipe: Recipe, folder: str) -> dict[str, str]:
+    """Return the environment variables that the trackers read."""
+    values: dict[str, str] = {}
+    for tracker in recipe.tracking.trackers:
+        match tracker.type:
+            case "TensorBoard":
+                values["TENSORBOARD_LOGGING_DIR"] = f"{folder}/tensorboard"
+            case "WandB":
+                values |= {
+                    "WANDB_DIR": folder,
+                    "WANDB_MODE": tracker.mode.lower(),
+                    **_given(WANDB_PROJECT=tracker.project, WANDB_ENTITY=tracker.entity),
+                    **_given(WANDB_BASE_URL=tracker.uri, WANDB_NAME=tracker.run_name),
+                }
+            case "SwanLab":
+                mode = {"Online": "cloud", "Offline": "local"}.get(tracker.mode, "disabled")
+                values |= {"SWANLAB_MODE": mode, "SWANLAB_LOG_DIR": f"{folder}/swanlab"}
+                values |= _given(SWANLAB_PROJECT=tracker.project, SWANLAB_WORKSPACE=tracker.entity)
+            case "MLflow":
+                uri = tracker.uri or f"file://{folder}/mlruns"
+                values |= {"MLFLOW_TRACKING_URI": uri, **_given(MLFLOW_EXPERIMENT_NAME=tracker.project)}
+    return values
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _check_extra(extra: dict[str, Any]) -> None:
+    known = {field.name for field in dataclasses.fields(TrainingArguments)}
+    for name in extra:
+        path = f"spec.training.extraArguments.{name}"
+        if name in _OURS:
+            raise InvalidRecipe(f"{path}: not passed through; set {_OURS[name]}")
+        if name not in known:
+            raise InvalidRecipe(f"{path}: transformers {transformers.__version__} has no such argument")

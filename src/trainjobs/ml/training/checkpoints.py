@@ -1,0 +1,142 @@
+"""Taking checkpoints of a trainer, by our own staged saver or by a sharding library."""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch.distributed as dist
+from torch import Tensor, nn
+from transformers import Trainer
+
+from trainjobs.core.outputs import CHECKPOINT_PREFIX, SAVED_MARK, SavedMark
+from trainjobs.ml.training.callbacks.history import figures_of
+from trainjobs.ml.training.files import write_record
+from trainjobs.ml.training.saver import SaveFigures, Saver, Snapshot
+from trainjobs.ml.training.snapshot import random_files, random_state, state_text, weights_of
+from trainjobs.ml.training.staging import HostCopy
+
+_log = logging.getLogger("trainjobs.training")
+_SAVING = ".saving"
+
+
+class Checkpoints(Protocol):
+    """How a trainer's state gets to disk."""
+
+    figures: SaveFigures
+
+    def save(self, trainer: Trainer) -> None:
+        """Take a checkpoint of the state as it is now. Every process has to call it."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for what is still being written."""
+
+
+class StagedCheckpoints:
+    """For models of which every process holds all: one process and DDP."""
+
+    def __init__(self, output: Path, constants: Path) -> None:
+        self._saver = Saver(output, constants)
+        self._copy = HostCopy()
+        self.figures = self._saver.figures
+
+    def save(self, trainer: Trainer) -> None:
+        """Copy the state to host memory, which is all that training waits for, and start writing."""
+        started = time.monotonic()
+        states = _gather(random_state(distributed=trainer.args.world_size > 1))
+        if not trainer.is_world_process_zero():
+            return
+        self._saver.wait()
+        snapshot = self._take(trainer, states, started)
+        self._saver.write(snapshot)
+        self.figures.blocked_seconds += snapshot.mark.blocked_seconds
+        _log.info(
+            "step=%d checkpoint taken, training waited %.3f s", snapshot.step, snapshot.mark.blocked_seconds
+        )
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the last checkpoint."""
+        self._saver.wait()
+
+    def _take(self, trainer: Trainer, states: list[dict[str, object]], started: float) -> Snapshot:
+        name, weights = weights_of(trainer.accelerator.unwrap_model(trainer.model))
+        assert trainer.optimizer is not None
+        assert trainer.lr_scheduler is not None
+        tree: dict[str, object] = {"weights": weights, "optimizer.pt": trainer.optimizer.state_dict()}
+        tree["scheduler.pt"] = trainer.lr_scheduler.state_dict()
+        if trainer.accelerator.scaler is not None:
+            tree["scaler.pt"] = trainer.accelerator.scaler.state_dict()
+        copied = cast(dict[str, Any], self._copy.take(tree))
+        texts = {"trainer_state.json": state_text(trainer.state)}
+        return Snapshot(
+            step=trainer.state.global_step,
+            weights=cast(dict[str, Tensor], copied.pop("weights")),
+            weights_file=name,
+            pickles=copied | random_files(states),
+            texts=texts,
+            mark=_mark(trainer, time.monotonic() - started),
+        )
+
+
+class LibraryCheckpoints:
+    """For sharded models: the library's own saving, which training waits for."""
+
+    def __init__(self, output: Path, constants: Path) -> None:
+        self._output = output
+        self._constants = constants
+        self.figures = SaveFigures()
+
+    def save(self, trainer: Trainer) -> None:
+        """Let the library write aside, then give the folder its name."""
+        started = time.monotonic()
+        step = trainer.state.global_step
+        trainer.args.output_dir = str(self._output / _SAVING)
+        try:
+            Trainer._save_checkpoint(trainer, cast(nn.Module, trainer.model), None)
+        finally:
+            trainer.args.output_dir = str(self._output)
+        dist.barrier()
+        if trainer.is_local_process_zero():
+            written = self._output / _SAVING / f"{CHECKPOINT_PREFIX}{step}"
+            shutil.copytree(self._constants, written, dirs_exist_ok=True)
+            blocked = time.monotonic() - started
+            write_record(written / SAVED_MARK, _mark(trainer, blocked))
+            target = self._output / f"{CHECKPOINT_PREFIX}{step}"
+            shutil.rmtree(target, ignore_errors=True)
+            written.rename(target)
+            self.figures.saved.append(step)
+            self.figures.blocked_seconds += blocked
+        dist.barrier()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to do."""
+
+
+def _mark(trainer: Trainer, blocked: float) -> SavedMark:
+    state = trainer.state
+    measured = [e for e in state.log_history if e["step"] == state.global_step and "eval_loss" in e]
+    return SavedMark(
+        step=state.global_step,
+        epoch=state.epoch or 0.0,
+        metrics=figures_of(measured[-1]) if measured else {},
+        blocked_seconds=blocked,
+    )
+
+
+def _gather(state: dict[str, object]) -> list[dict[str, object]]:
+    """Return the states of all processes, in the order of their ranks, on rank 0; others get their own."""
+    if not (dist.is_initialized() and dist.get_world_size() > 1):
+        return [state]
+    states: list[Any] | None = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(state, states)
+    return states or [state]

@@ -1,0 +1,32 @@
+"""Files that every checkpoint of a run carries alike: tokenizer, configuration, how to score."""
+
+import shutil
+from pathlib import Path
+
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
+
+from trainjobs.ml.modeling.regression import Model
+from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.training.session import Session
+
+_FOLDER = ".constants"
+
+
+def write_constants(
+    session: Session, model: Model, tokenizer: PreTrainedTokenizerBase, scoring: ScoringConfig
+) -> Path:
+    """Write them aside once, from the leading process, and return their folder."""
+    folder = session.output / _FOLDER
+    if not session.leads:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tokenizer.save_pretrained(str(folder))
+    scoring.save(folder)
+    if isinstance(model, PeftModel):
+        model.peft_config["default"].save_pretrained(str(folder))
+    else:
+        model.config.architectures = [type(model).__name__]
+        model.config.save_pretrained(str(folder))
+    return folder

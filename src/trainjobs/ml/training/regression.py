@@ -1,0 +1,238 @@
+"""A whole regression run: data, model, training, result."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from transformers import TrainerCallback, set_seed
+
+from trainjobs.api.objective import Regression
+from trainjobs.core.outputs import ENVIRONMENT
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.errors import InvalidRecipe, Preempted, StorageUnavailable
+from trainjobs.ml.data.order import grouped_by_length, shuffled
+from trainjobs.ml.modeling.regression import HeadOptions, LoadOptions, Model, build_model
+from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
+from trainjobs.ml.training.arguments import tracker_environment, training_arguments
+from trainjobs.ml.training.callbacks.cadence import Cadence
+from trainjobs.ml.training.callbacks.early_stopping import EarlyStopping
+from trainjobs.ml.training.callbacks.history import History
+from trainjobs.ml.training.callbacks.log_lines import LogLines
+from trainjobs.ml.training.callbacks.progress import Progress, ProgressSender
+from trainjobs.ml.training.checkpoints import Checkpoints, LibraryCheckpoints, StagedCheckpoints
+from trainjobs.ml.training.collation import PaddingCollator
+from trainjobs.ml.training.constants import write_constants
+from trainjobs.ml.training.control import Control
+from trainjobs.ml.training.files import write_json
+from trainjobs.ml.training.gathering import gather_weights, saved_model, whole_model
+from trainjobs.ml.training.precision import Precision, base_dtype, resolve_precision
+from trainjobs.ml.training.provenance import environment
+from trainjobs.ml.training.regression_data import RegressionData, load_data
+from trainjobs.ml.training.regression_trainer import RegressionTrainer, metric_names
+from trainjobs.ml.training.result import Trained, write_result
+from trainjobs.ml.training.resuming import forget_after, read_state
+from trainjobs.ml.training.saver import SaveFigures
+from trainjobs.ml.training.session import Session
+from trainjobs.ml.training.steps import Steps, plan_steps
+from trainjobs.ml.training.strategy import shards_weights
+from trainjobs.ml.training.trainer import EpochSampler
+
+_log = logging.getLogger("trainjobs.training")
+
+
+def train_regression(session: Session) -> None:
+    """Train what the recipe says and leave the result in the output folder.
+
+    Raises errors of `trainjobs.errors`; Preempted when it was asked to stop, and saved before it did.
+    """
+    run = RegressionRun(session)
+    trained = run.train()
+    if session.leads:
+        write_result(trained, session, run.data, run.tokenizer, run.steps)
+
+
+class RegressionRun:
+    """One process's part of a regression training, prepared to start."""
+
+    def __init__(self, session: Session) -> None:
+        """Read and check everything that the recipe names. InvalidRecipe, InvalidData, ModelNotFound."""
+        recipe, inputs = session.recipe, session.inputs
+        self._session = session
+        self._regression = _objective(recipe)
+        self._resumed = read_state(Path(inputs.resume_from), recipe) if inputs.resume_from else None
+        trust = recipe.model.trust_remote_code
+        self.tokenizer = load_tokenizer(Path(inputs.tokenizer), trust_remote_code=trust)
+        config = load_config(Path(inputs.model), trust_remote_code=trust)
+        self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config)
+        _check_metric(recipe, self._regression, self.data)
+        self.steps = plan_steps(recipe, len(self.data.train))
+        self._precision = resolve_precision(recipe.training.precision)
+        os.environ.update(tracker_environment(recipe, inputs.output))
+        self._arguments = training_arguments(recipe, self.steps, self._precision)
+        if session.leads:
+            write_json(session.output / ENVIRONMENT, environment(self.data.hashes, recipe.training.seed))
+            forget_after(session.output, self._resumed.global_step if self._resumed else 0)
+        _say_plan(recipe, self.data, self.steps, self._precision)
+
+    def train(self, *watching: TrainerCallback) -> Trained:
+        """Train from the start, or from where the recipe says, to the end; `watching` are called last."""
+        recipe = self._session.recipe
+        control = Control(self._session.output, recipe.checkpoints.save_every_seconds)
+        cadence = Cadence(self.steps, control, validates=self.data.validation is not None)
+        stopping = recipe.training.early_stopping
+        patience = EarlyStopping(stopping, recipe.checkpoints.keep_best) if stopping else None
+        trainer, checkpoints = self._trainer([cadence, *([patience] if patience else []), *watching])
+        started = time.monotonic()
+        over = self._nothing_left(patience)
+        with control.listening(), checkpoints:
+            if over:
+                _log.info("all %d steps are done already: nothing is left but the result", self.steps.total)
+                trainer.take_up(str(self._session.inputs.resume_from), weights=not self._sharded)
+            else:
+                trainer.train(resume_from_checkpoint=self._session.inputs.resume_from)
+        if cadence.stopped:
+            self._stopped(trainer.state.global_step, checkpoints.figures)
+        return Trained(
+            model=self._whole(trainer, trained=not over),
+            state=trainer.state,
+            seconds=time.monotonic() - started,
+            saved=checkpoints.figures,
+            precision=self._precision,
+            resumed_from=self._resumed.global_step if self._resumed else None,
+        )
+
+    @property
+    def _sharded(self) -> bool:
+        return shards_weights(self._session.recipe.processes.strategy)
+
+    def _whole(self, trainer: RegressionTrainer, *, trained: bool) -> Model:
+        """Return the model with all its weights, on the leading process. Every process has to call it."""
+        held: Model = trainer.accelerator.unwrap_model(trainer.model)
+        if not self._sharded:
+            return held
+        weights = gather_weights(trainer) if trained else {}
+        if not self._session.leads:
+            return held
+        if trained:
+            return whole_model(self._build, weights)
+        return saved_model(self._build, Path(str(self._session.inputs.resume_from)))
+
+    def _trainer(self, callbacks: list[TrainerCallback]) -> tuple[RegressionTrainer, Checkpoints]:
+        recipe, session = self._session.recipe, self._session
+        set_seed(recipe.training.seed)
+        model = self._build()
+        constants = write_constants(session, model, self.tokenizer, self.data.scoring)
+        sharded = recipe.processes.strategy.type != "DDP"
+        kind = LibraryCheckpoints if sharded else StagedCheckpoints
+        checkpoints = kind(session.output, constants)
+        trainer = RegressionTrainer(
+            objective=self._regression,
+            normalization=self.data.scoring.normalization,
+            sampler=self._sampler(),
+            checkpoints=checkpoints,
+            strategy=recipe.processes.strategy,
+            steps=self.steps,
+            model=model,
+            args=self._arguments,
+            train_dataset=self.data.train,
+            eval_dataset=self.data.validation,
+            data_collator=PaddingCollator(
+                int(self.tokenizer.pad_token_id), multiple=1 if self._precision == "FP32" else 8
+            ),
+            callbacks=[*callbacks, *self._reporting()],
+        )
+        return trainer, checkpoints
+
+    def _build(self) -> Model:
+        recipe = self._session.recipe
+        adapter = recipe.adapter
+        head = HeadOptions(
+            self.data.scoring.names, int(self.tokenizer.pad_token_id), self._regression.head_dropout
+        )
+        load = LoadOptions(
+            dtype=base_dtype(self._precision, adapter.type),
+            quantization="NF4" if adapter.type == "QLoRA" else "None",
+            trust_remote_code=recipe.model.trust_remote_code,
+        )
+        return build_model(Path(self._session.inputs.model), head, adapter, load)
+
+    def _sampler(self) -> EpochSampler:
+        recipe, lengths = self._session.recipe, self.data.train.lengths
+        seed, batch = recipe.training.seed, recipe.effective_batch_size
+        if recipe.training.length_grouping:
+            return EpochSampler(
+                len(lengths), lambda epoch: grouped_by_length(lengths, batch, seed=seed, epoch=epoch)
+            )
+        return EpochSampler(len(lengths), lambda epoch: shuffled(len(lengths), seed=seed, epoch=epoch))
+
+    def _reporting(self) -> list[TrainerCallback]:
+        if not self._session.leads:
+            return []
+        sender = ProgressSender.from_environment()
+        progress = [Progress(sender)] if sender is not None else []
+        return [History(self._session.output, self._session.attempt), LogLines(self.steps), *progress]
+
+    def _stopped(self, step: int, figures: SaveFigures) -> NoReturn:
+        if step in figures.failed:
+            raise StorageUnavailable(
+                f"asked to stop at step {step}, which could not be saved: {figures.failed[step]};"
+                f" saved before: {max(figures.saved, default='nothing')}"
+            )
+        raise Preempted(f"asked to stop: saved at step {step} of {self.steps.total}; run it again to go on")
+
+    def _nothing_left(self, patience: EarlyStopping | None) -> bool:
+        # The library would train one more step.
+        if self._resumed is None:
+            return False
+        over = patience is not None and patience.is_over(self._resumed)
+        return over or self._resumed.global_step >= self.steps.total
+
+
+def _objective(recipe: Recipe) -> Regression:
+    if recipe.objective is None or recipe.objective.regression is None:
+        raise InvalidRecipe("spec.objective.regression: required for the task Regression; add it")
+    return recipe.objective.regression
+
+
+def _check_metric(recipe: Recipe, regression: Regression, data: RegressionData) -> None:
+    metric, known = recipe.checkpoints.keep_best.metric, metric_names(regression.dimensions)
+    if data.validation is None:
+        if recipe.training.early_stopping is not None:
+            raise InvalidRecipe(
+                "spec.training.earlyStopping: needs validation rows; give spec.dataset.eval or evalFraction"
+            )
+        return
+    if metric not in known:
+        raise InvalidRecipe(
+            f"spec.checkpoints.keepBest.metric: {metric} is not measured; known are {', '.join(known)}"
+        )
+
+
+def _say_plan(recipe: Recipe, data: RegressionData, steps: Steps, precision: Precision) -> None:
+    training, processes = recipe.training, recipe.processes
+    _log.info(
+        "rows: %d to learn from, %d to validate on; longest text %d tokens",
+        len(data.train),
+        0 if data.validation is None else len(data.validation),
+        data.scoring.max_length,
+    )
+    if data.cuts.rows_cut or data.cuts.rows_dropped:
+        _log.warning(
+            "%d rows are longer than %d tokens: %d tokens cut; %d rows left out",
+            data.cuts.rows_cut,
+            data.scoring.max_length,
+            data.cuts.tokens_cut,
+            data.cuts.rows_dropped,
+        )
+    _log.info(
+        "effective batch %d = %d per device x %d accumulated x %d processes; %d steps, %d an epoch; %s",
+        recipe.effective_batch_size,
+        training.batch_size_per_device or 1,
+        training.gradient_accumulation_steps or 1,
+        processes.world_size,
+        steps.total,
+        steps.per_epoch,
+        precision,
+    )

@@ -1,0 +1,120 @@
+"""The data of a regression run: read, checked, tokenised, split, normalised."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+from trainjobs.api.objective import Regression
+from trainjobs.core.recipe.model import Inputs, Recipe
+from trainjobs.errors import InvalidData
+from trainjobs.ml.data.encoded import Cuts, EncodedRows, encode_rows
+from trainjobs.ml.data.scored import ScoredRows
+from trainjobs.ml.data.splits import split
+from trainjobs.ml.data.text import DEFAULT_TEMPLATE, TextEncoder
+from trainjobs.ml.evaluation.raters import Agreement, agreement
+from trainjobs.ml.modeling.normalization import fit_normalization, to_outputs
+from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.tokenizer import longest_input
+from trainjobs.ml.training.collation import RegressionDataset
+
+_log = logging.getLogger("trainjobs.training")
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionData:
+    """Everything that a run learns from."""
+
+    train: RegressionDataset
+    validation: RegressionDataset | None
+    """In the order of length, longest first: little padding, and memory runs out at once or never."""
+    scoring: ScoringConfig
+    hashes: dict[str, str]
+    """SHA-256 of every file, by `train/…` and `eval/…`."""
+    cuts: Cuts
+    """Of training and validation rows together."""
+    agreement: dict[str, Agreement]
+    """Dimension → how far its annotators agree, where rows have several."""
+
+
+def load_data(
+    recipe: Recipe,
+    inputs: Inputs,
+    regression: Regression,
+    tokenizer: PreTrainedTokenizerBase,
+    config: PreTrainedConfig,
+) -> RegressionData:
+    """Read and tokenise the rows. InvalidData names file and line of the first one that cannot be used."""
+    max_length = _max_length(recipe, tokenizer, config)
+    encoder = TextEncoder(tokenizer, recipe.dataset.template, max_length)
+    source = ScoredRows(Path(inputs.train), recipe.dataset, regression.dimensions)
+    rows = encode_rows(source, encoder, recipe.dataset.overlong)
+    hashes = {f"train/{name}": value for name, value in source.hashes.items()}
+    train, aside = split(
+        rows.read,
+        eval_fraction=0.0 if inputs.eval else recipe.dataset.eval_fraction,
+        train_fraction=recipe.dataset.train_fraction,
+        seed=recipe.training.seed,
+    )
+    eval_rows = rows
+    eval_indices = None if aside is None else rows.among(aside)
+    if inputs.eval:
+        held_out = ScoredRows(Path(inputs.eval), recipe.dataset, regression.dimensions)
+        eval_rows = encode_rows(held_out, encoder, recipe.dataset.overlong)
+        hashes |= {f"eval/{name}": value for name, value in held_out.hashes.items()}
+        eval_indices = np.arange(len(eval_rows))
+    train_indices = rows.among(train)
+    if not len(train_indices):
+        raise InvalidData("no training row is left: every one is longer than spec.dataset.maxLength")
+    normalization = fit_normalization(regression, rows.scores[train_indices])
+    scoring = ScoringConfig(
+        dimensions=regression.dimensions,
+        normalization=normalization,
+        template=recipe.dataset.template or DEFAULT_TEMPLATE,
+        fields=recipe.dataset.fields,
+        layout=source.columns.layout,
+        max_length=max_length,
+        overlong=recipe.dataset.overlong,
+        head_dropout=regression.head_dropout,
+        base_model=recipe.model.uri,
+        base_path=inputs.model,
+    )
+    validation = None
+    if eval_indices is not None and len(eval_indices):
+        by_length = eval_indices[np.argsort(-eval_rows.lengths[eval_indices], kind="stable")]
+        validation = RegressionDataset(eval_rows, by_length, to_outputs(eval_rows.scores, normalization))
+    return RegressionData(
+        train=RegressionDataset(rows, train_indices, to_outputs(rows.scores, normalization)),
+        validation=validation,
+        scoring=scoring,
+        hashes=hashes,
+        cuts=rows.cuts if eval_rows is rows else _sum(rows.cuts, eval_rows.cuts),
+        agreement=_agreement(rows, train_indices, scoring.names),
+    )
+
+
+def _max_length(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
+    asked, limit = recipe.dataset.max_length, longest_input(config, tokenizer)
+    if limit is not None and asked > limit:
+        _log.info("the base model reads at most %d tokens: that is maxLength, not %d", limit, asked)
+        return limit
+    return asked
+
+
+def _sum(left: Cuts, right: Cuts) -> Cuts:
+    return Cuts(
+        left.rows_cut + right.rows_cut,
+        left.tokens_cut + right.tokens_cut,
+        left.rows_dropped + right.rows_dropped,
+    )
+
+
+def _agreement(rows: EncodedRows, indices: NDArray[np.int64], names: list[str]) -> dict[str, Agreement]:
+    if not rows.ratings:
+        return {}
+    chosen = [rows.ratings[index].astype(np.float64) for index in indices]
+    found = {name: agreement([row[:, column] for row in chosen]) for column, name in enumerate(names)}
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,69 @@
+"""Going on from a checkpoint: whether it is whole, and whether anything is left to do."""
+
+import re
+import shutil
+from pathlib import Path
+
+from transformers import TrainerState
+
+from trainjobs.api.topology import DeepSpeed
+from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
+from trainjobs.ml.training.snapshot import ADAPTER_WEIGHTS, WEIGHTS
+
+_NEEDED = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+"""The library goes on without the last two, from a fresh optimiser, and says nothing."""
+_SHARDS = "global_step*/*zero_pp_rank_*_optim_states.pt"
+"""DeepSpeed writes one for each process."""
+_CHECKPOINT = re.compile(rf"\.?{CHECKPOINT_PREFIX}(\d+)(\.partial)?")
+
+
+def read_state(checkpoint: Path, recipe: Recipe) -> TrainerState:
+    """Return the trainer's state in a checkpoint.
+
+    CorruptCheckpoint names what is missing or unreadable. InvalidRecipe when DeepSpeed's shards are
+    those of another number of processes.
+    """
+    needed = list(_NEEDED)
+    if recipe.processes.strategy.type == "DDP":
+        needed.append(WEIGHTS if recipe.adapter.type == "None" else ADAPTER_WEIGHTS)
+    else:
+        needed = needed[:1]
+    missing = [name for name in needed if not (checkpoint / name).is_file()]
+    if missing:
+        raise CorruptCheckpoint(f"{checkpoint} has no {', '.join(missing)}: resume from another checkpoint")
+    if recipe.processes.strategy.type == "DeepSpeed":
+        _check_shards(checkpoint, recipe)
+    try:
+        state: TrainerState = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    except (ValueError, TypeError) as error:
+        raise CorruptCheckpoint(f"{checkpoint}/trainer_state.json cannot be read: {error}") from error
+    return state
+
+
+def _check_shards(checkpoint: Path, recipe: Recipe) -> None:
+    stage = (recipe.processes.strategy.deep_speed or DeepSpeed()).stage
+    if stage == 0:
+        return
+    shards, processes = len(list(checkpoint.glob(_SHARDS))), recipe.processes.world_size
+    if not shards:
+        raise CorruptCheckpoint(f"{checkpoint} has no optimizer shards: resume from another checkpoint")
+    if shards != processes:
+        raise InvalidRecipe(
+            f"spec.topology: {checkpoint.name} was saved by {shards} processes, and DeepSpeed cannot go on"
+            f" from it with {processes}: set nodes x processesPerNode to {shards} again,"
+            " or begin anew with spec.checkpoints.resume: Never"
+        )
+
+
+def forget_after(output: Path, step: int) -> None:
+    """Remove what an earlier attempt left of steps after `step`: it is trained anew.
+
+    A checkpoint of a later step that was never complete in storage would otherwise be taken for
+    one of this attempt.
+    """
+    for folder in output.iterdir():
+        match = _CHECKPOINT.fullmatch(folder.name)
+        if match and folder.is_dir() and (match[2] or int(match[1]) > step):
+            shutil.rmtree(folder)

@@ -1,0 +1,81 @@
+"""The attempts of a run in storage: claimed once each, the newest owns the run."""
+
+from trainjobs.core.checkpoints.claim import Claim, fenced_by
+from trainjobs.core.checkpoints.layout import ATTEMPTS, attempt_key, parse_attempt_key
+from trainjobs.errors import CorruptCheckpoint, Fenced
+from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
+from trainjobs.storage.transfer import in_parallel
+
+
+class Attempts:
+    """The claims in a run's folder."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def numbers(self) -> tuple[int, ...]:
+        """Return the attempts that were claimed, oldest first."""
+        found = (parse_attempt_key(info.key) for info in self._store.list(ATTEMPTS))
+        return tuple(sorted(attempt for attempt in found if attempt is not None))
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the readable claims, oldest first; a damaged one counts as unknown."""
+        found = in_parallel(self._readable, self.numbers(), self._store.files_at_once)
+        return tuple(claim for claim in found if claim is not None)
+
+    def claim_of(self, attempt: int) -> Claim | None:
+        """Return the claim of an attempt, or None when there is none.
+
+        Raises:
+            CorruptCheckpoint: it cannot be read.
+        """
+        key = attempt_key(attempt)
+        try:
+            data = self._store.get(key)
+        except ObjectNotFound:
+            return None
+        claim = Claim.from_json(data, f"{self._store.uri}/{key}")
+        if claim.attempt != attempt:
+            raise CorruptCheckpoint(f"{self._store.uri}/{key}: is the claim of attempt {claim.attempt}")
+        return claim
+
+    def create(self, claim: Claim) -> Claim:
+        """Write a claim that must not exist, and return it.
+
+        The same owner may write it again, after an answer was lost, and gets the one that is there.
+
+        Raises:
+            Fenced: a newer attempt, or this one for another owner, has been claimed.
+        """
+        self.require_newest(claim.attempt)
+        try:
+            self._store.create(attempt_key(claim.attempt), claim.to_json())
+        except AlreadyExists:
+            return self._same_owner(claim)
+        self.require_newest(claim.attempt)
+        return claim
+
+    def require_newest(self, attempt: int) -> None:
+        """Refuse to go on when a newer attempt owns the run.
+
+        Raises:
+            Fenced: names the newer attempt.
+        """
+        newer = fenced_by(attempt, self.numbers())
+        if newer is not None:
+            raise Fenced(
+                f"{self._store.uri}: attempt {newer} has taken over; attempt {attempt} must not write"
+            )
+
+    def _same_owner(self, claim: Claim) -> Claim:
+        there = self.claim_of(claim.attempt)
+        if there is None or there.token != claim.token:
+            owner = "" if there is None else f" by job {there.job_uid}, pod {there.pod_uid}"
+            raise Fenced(f"{self._store.uri}: attempt {claim.attempt} is claimed already{owner}")
+        return there
+
+    def _readable(self, attempt: int) -> Claim | None:
+        try:
+            return self.claim_of(attempt)
+        except CorruptCheckpoint:
+            return None

@@ -1,0 +1,242 @@
+"""What a run keeps in storage: claims of its attempts, checkpoints, artifacts, its result.
+
+Only the newest attempt writes. Whoever writes asks who that is before it begins, and again right
+before the manifest that makes a checkpoint exist; what slips through between that question and the
+write lies off the line of claims (`core.checkpoints.claim`) and is never resumed from.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trainjobs.core.checkpoints.claim import Claim, on_the_line
+from trainjobs.core.checkpoints.layout import (
+    ARTIFACTS,
+    ATTEMPTS,
+    CHECKPOINTS,
+    MANIFEST,
+    RECIPE,
+    RESULT,
+    CheckpointRef,
+    artifact_folder,
+    attempt_key,
+    parse_checkpoint_key,
+)
+from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
+from trainjobs.core.checkpoints.resume import ResumePolicy, choose_resume
+from trainjobs.core.checkpoints.retention import Retention, to_delete
+from trainjobs.errors import CorruptCheckpoint
+from trainjobs.storage.attempts import Attempts
+from trainjobs.storage.complete import Damage, fetch_folder, read_manifest, verify_folder
+from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
+from trainjobs.storage.transfer import in_parallel, upload_folder
+
+NO_METRICS: Mapping[str, float] = {}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CheckpointStore:
+    """The stored part of one run; `store` is the run's folder."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime] = _now) -> None:
+        self.store = store
+        self.attempts = Attempts(store)
+        self._clock = clock
+
+    def newest_attempt(self) -> int:
+        """Return the newest attempt that left a trace in storage, or 0."""
+        return max([*self.attempts.numbers(), *(ref.attempt for ref in self._folders())], default=0)
+
+    def begin(self, attempt: int, job_uid: str, pod_uid: str, policy: ResumePolicy) -> Claim:
+        """Claim an attempt and choose what it resumes from, in one object that is created once.
+
+        The same owner may ask again, after an answer was lost, and gets the same claim. The other
+        nodes of the attempt read it by `attempts.claim_of`.
+
+        Raises:
+            Fenced: a newer attempt, or this one for another owner, has been claimed.
+        """
+        self.attempts.require_newest(attempt)
+        resume = choose_resume(policy, tuple(self.complete()))
+        return self.attempts.create(Claim(attempt, job_uid, pod_uid, resume, self._clock()))
+
+    def complete(self) -> dict[CheckpointRef, Manifest]:
+        """Return the checkpoints that count, oldest first: complete, and on the line of claims."""
+        manifests = self._manifests()
+        line = on_the_line(tuple(manifests), self.attempts.claims())
+        return {ref: manifests[ref] for ref in sorted(manifests) if ref in line}
+
+    def save(
+        self, source: Path, *, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
+    ) -> Manifest:
+        """Store a folder as the checkpoint of a step; it exists when this returns.
+
+        A checkpoint that is complete already is left as it is.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+            InvalidData: the folder is empty, or a file changed while it was read.
+        """
+        ref = CheckpointRef(step, attempt)
+        self.attempts.require_newest(attempt)
+        there = self._manifest(ref)
+        if there is not None:
+            return there
+        files = upload_folder(self.store.at(ref.folder), source)
+        return self._write_manifest(ref.folder, files, step=step, attempt=attempt, metrics=metrics)
+
+    def restore(self, ref: CheckpointRef, target: Path) -> Manifest:
+        """Fetch a checkpoint into a folder, each file verified.
+
+        Raises:
+            CorruptCheckpoint: the checkpoint has no valid manifest, or a file is damaged.
+        """
+        return fetch_folder(self.store.at(ref.folder), target)
+
+    def prune(
+        self, retention: Retention, *, attempt: int, protected: Collection[CheckpointRef] = ()
+    ) -> tuple[CheckpointRef, ...]:
+        """Delete what retention does not keep, and what older attempts left unfinished or off the line.
+
+        What the newest claim resumes from is always kept.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        self.attempts.require_newest(attempt)
+        gone = self.surplus(retention, attempt=attempt, protected=protected)
+        for ref in gone:
+            self._delete(ref)
+        return gone
+
+    def surplus(
+        self, retention: Retention, *, attempt: int, protected: Collection[CheckpointRef] = ()
+    ) -> tuple[CheckpointRef, ...]:
+        """Return what `prune` would delete, oldest first."""
+        claims = self.attempts.claims()
+        live = {claim.resume for claim in claims[-1:] if isinstance(claim.resume, CheckpointRef)}
+        manifests = self._manifests()
+        line = on_the_line(tuple(manifests), claims)
+        surplus = to_delete({ref: manifests[ref].metrics for ref in line}, retention, protected)
+        kept = line.difference(surplus) | live | set(protected)
+        return tuple(
+            ref
+            for ref in sorted(self._folders())
+            if ref not in kept and (ref in manifests or ref.attempt < attempt)
+        )
+
+    def _delete(self, ref: CheckpointRef) -> None:
+        # Without its manifest the checkpoint does not exist: a deletion cut off here leaves no half one.
+        self.store.delete([ref.manifest_key])
+        self.store.delete_folder(ref.folder)
+
+    def _folders(self) -> frozenset[CheckpointRef]:
+        found = (parse_checkpoint_key(info.key) for info in self.store.list(CHECKPOINTS))
+        return frozenset(ref for ref in found if ref is not None)
+
+    def _manifests(self) -> dict[CheckpointRef, Manifest]:
+        with_manifest = [
+            ref
+            for info in self.store.list(CHECKPOINTS)
+            if (ref := parse_checkpoint_key(info.key)) is not None and info.key == ref.manifest_key
+        ]
+        found = in_parallel(self._manifest, with_manifest, self.store.files_at_once)
+        return {ref: manifest for ref, manifest in zip(with_manifest, found, strict=True) if manifest}
+
+    def _manifest(self, ref: CheckpointRef) -> Manifest | None:
+        try:
+            manifest = read_manifest(self.store.at(ref.folder))
+        except CorruptCheckpoint:
+            # A checkpoint without a valid manifest does not exist; `verify` says why.
+            return None
+        return manifest if (manifest.step, manifest.attempt) == (ref.step, ref.attempt) else None
+
+    def _write_manifest(
+        self,
+        folder: str,
+        files: tuple[FileEntry, ...],
+        *,
+        step: int,
+        attempt: int,
+        metrics: Mapping[str, float],
+    ) -> Manifest:
+        manifest = Manifest(files, attempt, step, self._clock(), dict(metrics))
+        self.attempts.require_newest(attempt)
+        self.store.put(f"{folder}/{MANIFEST}", manifest.to_json())
+        return manifest
+
+    def put_artifact(
+        self, name: str, source: Path, *, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
+    ) -> Manifest:
+        """Store a folder as an artifact, in place of an earlier one of that name.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        folder = artifact_folder(name)
+        self.attempts.require_newest(attempt)
+        self.store.delete([f"{folder}/{MANIFEST}"])
+        files = upload_folder(
+            self.store.at(folder), source, before_each=lambda: self.attempts.require_newest(attempt)
+        )
+        return self._write_manifest(folder, files, step=step, attempt=attempt, metrics=metrics)
+
+    def get_artifact(self, name: str, target: Path) -> Manifest:
+        """Fetch an artifact into a folder, each file verified."""
+        return fetch_folder(self.store.at(artifact_folder(name)), target)
+
+    def artifacts(self) -> tuple[str, ...]:
+        """Return the names of the artifacts that are complete."""
+        parts = (info.key.split("/") for info in self.store.list(ARTIFACTS))
+        return tuple(sorted(part[1] for part in parts if len(part) == 3 and part[2] == MANIFEST))
+
+    def finish(self, result: bytes, *, attempt: int) -> None:
+        """Write the run's result, once and for all.
+
+        Raises:
+            AlreadyExists: another result is there.
+            Fenced: a newer attempt owns the run.
+        """
+        self.attempts.require_newest(attempt)
+        try:
+            self.store.create(RESULT, result)
+        except AlreadyExists:
+            if self.store.get(RESULT) != result:
+                raise
+
+    def result(self) -> bytes | None:
+        """Return the run's result, or None while it has none."""
+        try:
+            return self.store.get(RESULT)
+        except ObjectNotFound:
+            return None
+
+    def put_recipe(self, recipe: bytes, *, attempt: int) -> None:
+        """Write the recipe of the newest attempt.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        self.attempts.require_newest(attempt)
+        self.store.put(RECIPE, recipe)
+
+    def verify(self) -> tuple[Damage, ...]:
+        """Read back everything that the manifests name; return what is damaged, nothing when all is well.
+
+        A folder without a manifest is an upload that was never finished: it is reported too.
+        """
+        found: list[Damage] = []
+        for attempt in self.attempts.numbers():
+            try:
+                self.attempts.claim_of(attempt)
+            except CorruptCheckpoint as error:
+                found.append(Damage(ATTEMPTS, attempt_key(attempt), str(error)))
+        for folder in sorted({*(ref.folder for ref in self._folders()), *self._artifact_folders()}):
+            found.extend(verify_folder(self.store, folder))
+        return tuple(found)
+
+    def _artifact_folders(self) -> frozenset[str]:
+        return frozenset("/".join(info.key.split("/")[:2]) for info in self.store.list(ARTIFACTS))

@@ -1,0 +1,135 @@
+"""One bucket: how it is reached, signed in to, and how hard is tried."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+from botocore.exceptions import BotoCoreError
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError
+from obstore.store import S3Store as Bucket
+
+from trainjobs.errors import AccessDenied, InvalidRecipe
+from trainjobs.storage.budget import MemoryBudget
+from trainjobs.storage.retry import with_retries
+from trainjobs.storage.s3_errors import Place, Refusal, explain
+from trainjobs.storage.settings import Addressing, StorageSettings
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+Result = TypeVar("Result")
+
+# obstore's own retries bridge a lost packet or one bad answer; with_retries bridges an outage.
+_SHORT_RETRY: "RetryConfig" = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=30),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+_NO_RETRY: "RetryConfig" = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
+# A part has this long to go through: 8 MiB in a minute is 1.1 Mbit/s.
+_PART_TIMEOUT = timedelta(seconds=60)
+_CONNECT_TIMEOUT = timedelta(seconds=3)
+# Errors that obstore raises for a refused or failed request.
+REQUEST_ERRORS = (BaseError, FileNotFoundError)
+# How botocore names the places that it finds keys in, in words for messages.
+_KEY_SOURCES = {
+    "env": "the environment (AWS_ACCESS_KEY_ID)",
+    "shared-credentials-file": "the shared credentials file (~/.aws/credentials)",
+    "config-file": "the AWS configuration file (~/.aws/config)",
+    "assume-role": "an assumed role",
+    "assume-role-with-web-identity": "the pod's web identity",
+    "container-role": "the container's role",
+    "iam-role": "the machine's role",
+    "sso": "single sign-on",
+}
+
+
+class S3Connection:
+    """What the stores of one bucket share: clients, credentials, memory budget, threads."""
+
+    def __init__(self, bucket: str, settings: StorageSettings, budget: MemoryBudget) -> None:
+        self.settings = settings
+        self.budget = budget
+        provider, keys_from = _credentials(bucket)
+        config = _config(bucket, settings, provider)
+        self.place = Place(bucket, settings.endpoint or f"AWS {config['region']}", keys_from)
+        options = _client_options(settings)
+        self.bucket = Bucket(
+            config=config,
+            client_options={**options, "timeout": _PART_TIMEOUT},
+            retry_config=_SHORT_RETRY,
+            credential_provider=provider,
+        )
+        self.impatient = Bucket(
+            config=config,
+            client_options={**options, "timeout": timedelta(seconds=settings.start_seconds / 2)},
+            retry_config=_NO_RETRY,
+            credential_provider=provider,
+        )
+        self.threads = ThreadPoolExecutor(
+            max(budget.total // settings.part_bytes, 1), thread_name_prefix="trainjobs-s3"
+        )
+
+    def call(self, doing: str, operation: Callable[[], Result]) -> Result:
+        """Run one request, through an outage if need be, and raise errors of ours."""
+        return self._call(doing, operation, self.settings.retry_seconds)
+
+    def call_soon(self, doing: str, operation: Callable[[], Result]) -> Result:
+        """Run one request, and give up early: for the first contact."""
+        return self._call(doing, operation, self.settings.start_seconds / 2)
+
+    def _call(self, doing: str, operation: Callable[[], Result], seconds: float) -> Result:
+        def refusal(error: Exception) -> Refusal:
+            return explain(error, self.place, doing)
+
+        return with_retries(operation, refusal, errors=REQUEST_ERRORS, seconds=seconds)
+
+
+def _credentials(bucket: str) -> tuple[Boto3CredentialProvider, str]:
+    try:
+        session = boto3.Session()
+        provider = Boto3CredentialProvider(session)
+    except (ValueError, BotoCoreError) as error:
+        raise AccessDenied(
+            f"s3://{bucket}: no S3 keys found ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "a profile, or a workload identity"
+        ) from error
+    method = str(provider.credentials.method)
+    return provider, _KEY_SOURCES.get(method, method)
+
+
+def _config(bucket: str, settings: StorageSettings, provider: Boto3CredentialProvider) -> "S3Config":
+    config: S3Config = {
+        "bucket": bucket,
+        "region": settings.region or provider.config.get("region") or "us-east-1",
+        "virtual_hosted_style_request": settings.addressing is Addressing.VIRTUAL,
+        "conditional_put": "etag",
+    }
+    if settings.endpoint is not None:
+        config["endpoint"] = _endpoint(bucket, settings.endpoint, settings.addressing)
+    return config
+
+
+def _endpoint(bucket: str, endpoint: str, addressing: Addressing) -> str:
+    if addressing is Addressing.PATH:
+        return endpoint
+    # obstore wants the bucket in the host's name already.
+    scheme, _, rest = endpoint.partition("://")
+    return endpoint if rest.startswith(f"{bucket}.") else f"{scheme}://{bucket}.{rest}"
+
+
+def _client_options(settings: StorageSettings) -> "ClientConfig":
+    options: ClientConfig = {
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "allow_http": (settings.endpoint or "").startswith("http://"),
+    }
+    if settings.ca_bundle is not None:
+        try:
+            options["root_certificate"] = Path(settings.ca_bundle).read_bytes()
+        except OSError as error:
+            raise InvalidRecipe(f"AWS_CA_BUNDLE: {settings.ca_bundle}: {error.strerror}") from error
+    return options

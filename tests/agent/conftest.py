@@ -1,0 +1,12 @@
+"""What the tests with real agents share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.agent.launching import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)

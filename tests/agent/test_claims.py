@@ -1,0 +1,118 @@
+"""Which attempt may write, and where training goes on: real agents on one storage."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+from tests.agent.launching import Bench, wait_until
+from trainjobs.core.checkpoints.claim import Claim
+from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
+
+
+def stored(bench: Bench) -> CheckpointStore:
+    return CheckpointStore(open_store(bench.store))
+
+
+def claim(bench: Bench, attempt: int, pod: str = "another-pod") -> None:
+    stored(bench).attempts.create(Claim(attempt, f"job-{attempt}", pod, None, datetime.now(UTC)))
+
+
+def test_an_agent_that_was_replaced_stops_training_and_writes_no_more(bench):
+    bench.command += ["--steps=4000"]
+    with bench.agent() as agent:
+        wait_until(lambda: bool(stored(bench).complete()))
+        claim(bench, 2)
+        output = agent.communicate(timeout=30)[0].decode()
+    assert agent.returncode == 30, output
+    assert "attempt 2 has taken over" in bench.record().message
+    there = {info.key for info in stored(bench).store.list()}
+    time.sleep(0.5)
+    assert {info.key for info in stored(bench).store.list()} == there
+    assert stored(bench).result() is None
+
+
+def test_an_attempt_that_another_pod_claimed_is_refused(bench):
+    claim(bench, 1)
+    finished = bench.run()
+    assert finished.code == 30
+    assert "attempt 1 is claimed already by job job-1, pod another-pod" in finished.record.message
+    assert "saved step" not in finished.output
+
+
+def test_an_attempt_that_is_older_than_the_newest_claim_is_refused(bench):
+    claim(bench, 3)
+    finished = bench.run(attempt=2)
+    assert finished.code == 30
+    assert "attempt 3 has taken over" in finished.record.message
+
+
+def test_the_same_pod_may_ask_again(bench):
+    claim(bench, 1, "pod-1-0")
+    assert bench.run().code == 0
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_passed_over_for_the_one_before_it(bench):
+    bench.command += ["--fail-at=12"]
+    assert bench.run().code == 23
+    assert sorted(stored(bench).complete()) == [CheckpointRef(5, 1), CheckpointRef(10, 1)]
+    weights = bench.root / "store" / CheckpointRef(10, 1).folder / "weights.bin"
+    weights.write_bytes(b"v" + weights.read_bytes()[1:])
+    bench.command = bench.command[:1]
+    resumed = bench.run(attempt=2)
+    assert resumed.code == 0, resumed.output
+    assert "weights.bin" in resumed.output
+    assert "going on from the checkpoint before it" in resumed.output
+    assert "resumed at step 5" in resumed.output
+
+
+def test_resume_never_starts_from_the_beginning(bench):
+    bench.command += ["--fail-at=12"]
+    bench.run()
+    bench.command = bench.command[:1]
+    bench.checkpoints = {"resume": {"type": "Never"}}
+    again = bench.run(attempt=2)
+    assert again.code == 0
+    assert "resumed at" not in again.output
+
+
+def test_a_run_may_start_from_another_runs_checkpoint(bench, tmp_path):
+    other = Bench(tmp_path / "other")
+    other.command += ["--fail-at=12"]
+    other.run()
+    source = f"{other.store}/{CheckpointRef(10, 1).folder}"
+    bench.checkpoints = {"resume": {"type": "From", "uri": source}}
+    started = bench.run()
+    assert started.code == 0, started.output
+    assert "resumed at step 10" in started.output
+
+
+def test_a_damaged_checkpoint_named_by_its_uri_is_refused(bench, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    uri = (tmp_path / "nothing").as_uri()
+    bench.checkpoints = {"resume": {"type": "From", "uri": uri}}
+    finished = bench.run()
+    assert finished.code == 30
+    assert finished.record.message.startswith(f"spec.checkpoints.resume.uri: {uri}/MANIFEST.json: not found")
+
+
+def test_the_disk_holds_only_what_is_still_needed(bench):
+    bench.command += ["--steps=60", "--step-seconds=0.1"]
+    bench.checkpoints = {"keepLatest": 2, "keepBest": {"count": 1, "metric": "eval_loss"}}
+    assert bench.run().code == 0
+    complete = stored(bench).complete()
+    assert max(complete).step == 60
+    assert len(complete) <= 3
+    assert stored(bench).verify() == ()
+
+
+def test_node_1_waits_for_the_claim_of_node_0_and_says_so(bench):
+    bench.nodes = 2
+    bench.limits = {"startTimeoutSeconds": 2}
+    with bench.agent("--master-port=29999", node_rank=1) as agent:
+        output = agent.communicate(timeout=30)[0].decode()
+    assert agent.returncode == 31, output
+    message = json.loads(bench.record_file(1).read_text())["message"]
+    assert message.startswith("node 0 has not claimed attempt 1 in file://")
+    assert "within 2 s" in message

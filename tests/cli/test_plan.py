@@ -1,0 +1,162 @@
+"""`trainjobs plan`, as people start it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from trainjobs.cli.app import app
+from trainjobs.cli.model_files import model_shape
+from trainjobs.errors import InvalidRecipe, ModelNotFound, UsageError
+
+MANIFEST = {
+    "apiVersion": "trainjobs.dev/v1alpha1",
+    "kind": "RewardModelRun",
+    "metadata": {"name": "ratings"},
+    "spec": {
+        "baseModel": {"uri": "file:///models/base"},
+        "dataset": {"train": "s3://data/train.jsonl"},
+        "objective": {"type": "Regression", "regression": {"dimensions": [{"name": "sentiment"}]}},
+        "training": {"epochs": 2},
+    },
+}
+
+
+def manifest(folder: Path, **spec: object) -> Path:
+    body = {**MANIFEST, "spec": {**MANIFEST["spec"], **spec}}
+    file = folder / "run.yaml"
+    file.write_text(yaml.safe_dump(body))
+    return file
+
+
+def model(folder: Path) -> Path:
+    """A model's folder of two tensors, in the format's own bytes."""
+    folder.mkdir()
+    header = {
+        "__metadata__": {"format": "pt"},
+        "embed.weight": {"dtype": "F32", "shape": [10, 4], "data_offsets": [0, 160]},
+        "layer.0.weight": {"dtype": "F32", "shape": [4, 4], "data_offsets": [160, 224]},
+    }
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(224))
+    config = {"hidden_size": 4, "num_hidden_layers": 1, "vocab_size": 10}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["plan", *map(str, arguments)])
+
+
+def test_the_objects_can_be_read_back_as_kubectl_reads_them(tmp_path: Path) -> None:
+    result = run(manifest(tmp_path))
+
+    objects = list(yaml.safe_load_all(result.stdout))
+    assert result.exit_code == 0, result.output
+    assert [one["kind"] for one in objects] == ["NetworkPolicy", "PyTorchJob"]
+    recipe = objects[1]["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["metadata"]["annotations"]
+    assert json.loads(recipe["trainjobs.dev/recipe"])["training"]["epochs"] == 2.0
+
+
+def test_a_value_of_the_command_line_replaces_the_manifests(tmp_path: Path) -> None:
+    result = run(manifest(tmp_path), "--set", "spec.topology.nodes=3", "--attempt", "4", "--output", "json")
+
+    job = json.loads(result.stdout)[0]["objects"][1]
+    assert job["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 3
+    assert job["metadata"]["name"].endswith("-4")
+
+
+def test_settings_of_the_platform_are_taken_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "platform.yaml"
+    file.write_text(yaml.safe_dump({"image": "ours:7", "storageUri": "s3://ours/runs"}))
+
+    result = run(manifest(tmp_path), "--settings", file)
+
+    assert "image: ours:7" in result.stdout
+    assert "s3://ours/runs/default/RewardModelRun" in result.stdout
+    assert "assumed" not in result.stderr
+
+
+def test_wrong_settings_name_the_field(tmp_path: Path) -> None:
+    file = tmp_path / "platform.yaml"
+    file.write_text("imagge: x\n")
+
+    error = run(manifest(tmp_path), "--settings", file).exception
+
+    assert isinstance(error, UsageError)
+    assert "imagge" in str(error)
+
+
+def test_files_beside_the_manifest_are_shown_with_the_reason_why_a_cluster_refuses_them(
+    tmp_path: Path,
+) -> None:
+    model(tmp_path / "base")
+    file = manifest(tmp_path, baseModel={"uri": "file://./base"}, dataset={"train": "file://./train.jsonl"})
+
+    result = run(file)
+
+    refusals = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert result.exit_code == InvalidRecipe.exit_code
+    assert [one["kind"] for one in yaml.safe_load_all(result.stdout)] == ["NetworkPolicy", "PyTorchJob"]
+    assert len(refusals) == 1
+    assert "spec.baseModel.uri, spec.dataset.train: file://./base lies beside the manifest" in refusals[0]
+
+
+def test_the_estimate_counts_rows_and_parameters_of_this_machine(tmp_path: Path) -> None:
+    model(tmp_path / "base")
+    (tmp_path / "train.jsonl").write_text('{"a": 1}\n' * 100 + "\n")
+    file = manifest(tmp_path, baseModel={"uri": "file://./base"}, dataset={"train": "file://./train.jsonl"})
+
+    found = json.loads(run(file, "--output", "json").stdout)[0]["estimate"]
+
+    assert found["parameters"] == found["trainedParameters"] == 56
+    assert found["checkpointBytes"] == 12 * 56
+    assert found["deviceMemory"]["weights"] == 4 * 56
+    assert (found["effectiveBatchSize"], found["stepsPerEpoch"], found["steps"]) == (16, 7, 14)
+
+
+def test_the_estimate_goes_to_standard_error_or_not_at_all(tmp_path: Path) -> None:
+    file = manifest(tmp_path)
+
+    assert "effective batch 16 = 4 per device × 4 accumulation × 1 processes" in run(file).stderr
+    assert "effective batch" not in run(file, "--no-estimate").stderr
+
+
+def test_a_waiting_dependency_is_assumed_to_succeed(tmp_path: Path) -> None:
+    file = manifest(tmp_path, baseModel={"fromRun": {"kind": "SFTRun", "name": "chat"}})
+
+    result = run(file)
+
+    assert result.exit_code == 0
+    assert "/default/SFTRun/chat/artifacts/model" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 40, (5).to_bytes(8, "little") + b"nojso", (2).to_bytes(8, "little") + b"[]"]
+)
+def test_a_file_that_is_no_safetensors_is_named(tmp_path: Path, content: bytes) -> None:
+    folder = model(tmp_path / "base")
+    (folder / "model.safetensors").write_bytes(content)
+
+    with pytest.raises(ModelNotFound, match=r"model\.safetensors: not a file of safetensors"):
+        model_shape(folder)
+
+
+def test_a_model_without_safetensors_has_no_shape(tmp_path: Path) -> None:
+    assert model_shape(tmp_path) is None
+
+
+def test_planning_imports_no_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from trainjobs.cli.app import app; "
+        f"app(['plan', {str(manifest(tmp_path))!r}], standalone_mode=False); "
+        "assert 'torch' not in sys.modules and 'boto3' not in sys.modules"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr

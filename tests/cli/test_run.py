@@ -1,0 +1,181 @@
+"""`trainjobs run` as its users meet it: runs end, stop, go on, and never meet each other."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Bench
+
+
+def until(what: str, holds: Any, seconds: float = 60) -> None:  # any test of the world
+    """Wait until `holds()`, or fail saying what did not happen."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.1)
+
+
+def status(bench: Bench, name: str = "light") -> dict[str, Any]:
+    """What the run's status file says."""
+    loaded: dict[str, Any] = json.loads((bench.place(name) / "status.json").read_text())
+    return loaded
+
+
+def stored(place: Path) -> list[str]:
+    """Names of complete checkpoints."""
+    return sorted(manifest.parent.name for manifest in place.glob("checkpoints/*/MANIFEST.json"))
+
+
+def test_a_run_ends_with_its_result_in_storage(bench: Bench) -> None:
+    ended = bench.run("run", bench.manifest(script=["--steps", "12"]))
+    assert ended.returncode == 0, ended.stderr
+    assert "attempt 1" in ended.stderr
+    assert "effective batch 16 = 4 per device × 4 accumulation × 1 devices" in ended.stderr
+    assert status(bench)["phase"] == "Succeeded"
+    assert (bench.place() / "result.json").exists()
+    assert "Model   runs/rewardmodelrun/light/artifacts/model" in ended.stdout
+
+
+def test_a_run_that_succeeded_is_not_run_again(bench: Bench) -> None:
+    manifest = bench.manifest(script=["--steps", "3"])
+    assert bench.run("run", manifest).returncode == 0
+    again = bench.run("run", manifest)
+    assert again.returncode == 0
+    assert "light: has succeeded already; --fresh moves it aside and begins anew" in again.stdout
+    assert status(bench)["attempt"] == 1
+    fresh = bench.run("run", manifest, "--fresh")
+    assert fresh.returncode == 0
+    assert len(list(bench.place().parent.iterdir())) == 2
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(bench: Bench) -> None:
+    manifest = bench.manifest(script=["--steps", "60", "--step-seconds", "0.2", "--save-every", "10"])
+    first = bench.start("run", manifest)
+    until("the first checkpoint", lambda: stored(bench.place()))
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130
+    step = status(bench)["checkpoints"]["latest"]["step"]
+    assert f"light: stopped at step {step}; the same command goes on from there" in said
+    second = bench.run("run", manifest)
+    assert second.returncode == 0, second.stderr
+    after = status(bench)
+    assert (after["attempt"], after["restarts"], after["infrastructureRestarts"]) == (2, 0, 0)
+    assert f"resumed at step {step}" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
+
+
+def test_killed_in_the_middle_it_goes_on_from_the_newest_checkpoint_and_leaves_no_process(
+    bench: Bench,
+) -> None:
+    manifest = bench.manifest(script=["--steps", "40", "--step-seconds", "0.1"])
+    first = bench.start("run", manifest)
+    until("two checkpoints", lambda: len(stored(bench.place())) >= 2)
+    first.kill()
+    first.communicate()
+    until("the end of all its processes", lambda: not processes_of(bench.place()))
+    assert stored(bench.place())
+    second = bench.run("run", manifest)
+    assert second.returncode == 0, second.stderr
+    assert "resumed at step" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
+
+
+def processes_of(place: Path) -> list[str]:
+    """Command lines of processes that work below a folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(place) in line and "pytest" not in line:
+            found.append(line)
+    return found
+
+
+def test_an_error_of_the_run_is_tried_again_as_often_as_it_may_and_then_told(bench: Bench) -> None:
+    manifest = bench.manifest(
+        script=["--steps", "9", "--save-every", "3", "--fail-at", "5"],
+        spec={"runPolicy": {"maxRestarts": 1}},
+    )
+    ended = bench.run("run", manifest)
+    assert ended.returncode == 23
+    assert "error: light: TrainingError: " in ended.stderr
+    assert "the gradient went for a walk" in ended.stderr
+    after = status(bench)
+    assert (after["attempt"], after["restarts"], after["phase"]) == (2, 1, "Failed")
+    assert "step-00000003-a0001" in stored(bench.place())
+
+
+def test_what_failed_is_tried_again_by_the_same_command_from_its_checkpoint(bench: Bench) -> None:
+    policy = {"runPolicy": {"maxRestarts": 0}}
+    manifest = bench.manifest(script=["--steps", "9", "--save-every", "3", "--fail-at", "5"], spec=policy)
+    assert bench.run("run", manifest).returncode == 23
+    again = bench.run("run", manifest)
+    assert again.returncode == 23
+    assert status(bench)["attempt"] == 2
+    assert "resumed at step 3" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
+
+
+def test_another_specification_under_the_same_name_is_refused(bench: Bench) -> None:
+    assert bench.run("run", bench.manifest(script=["--steps", "3"])).returncode == 0
+    ended = bench.run("run", bench.manifest(script=["--steps", "3"]), "--set", "spec.training.epochs=7")
+    assert ended.returncode == 10
+    assert "spec.training: cannot change once the run exists" in ended.stderr
+    assert "--fresh" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_two_programs_never_drive_one_run(bench: Bench) -> None:
+    manifest = bench.manifest(script=["--steps", "100", "--step-seconds", "0.2"])
+    first = bench.start("run", manifest)
+    until("the start", lambda: (bench.place() / "status.json").exists())
+    second = bench.run("run", manifest)
+    assert second.returncode == 14
+    assert f"driven by another trainjobs (process {first.pid})" in second.stderr
+    assert first.poll() is None
+
+
+def test_a_folder_is_run_in_the_order_of_dependencies(bench: Bench) -> None:
+    from_first = {"baseModel": {"fromRun": {"kind": "RewardModelRun", "name": "z-first"}}}
+    bench.manifest("a-second", script=["--steps", "3"], spec=from_first)
+    bench.manifest("z-first", script=["--steps", "3"])
+    ended = bench.run("run", bench.folder, "--output", "json")
+    assert ended.returncode == 0, ended.stderr
+    results = json.loads(ended.stdout)
+    assert [result["name"] for result in results] == ["z-first", "a-second"]
+    pinned = results[1]["status"]["dependencies"]
+    assert pinned[0]["uri"].endswith("/runs/rewardmodelrun/z-first/artifacts/model")
+
+
+def test_what_starts_from_a_failed_run_fails_with_the_reason(bench: Bench) -> None:
+    policy = {"runPolicy": {"maxRestarts": 0}}
+    from_first = {"baseModel": {"fromRun": {"kind": "RewardModelRun", "name": "z-first"}}}
+    bench.manifest("a-second", spec=from_first)
+    bench.manifest("z-first", script=["--fail-at", "2"], spec=policy)
+    ended = bench.run("run", bench.folder)
+    assert ended.returncode == 23
+    assert status(bench, "a-second")["phase"] == "Failed"
+    assert status(bench, "a-second")["attempt"] == 0
+    assert "DependencyFailed" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"baseModel": {"uri": "file://./nowhere"}}, 12, "nowhere"),
+        ({"dataset": {"train": "file://./no.jsonl"}}, 11, "no.jsonl"),
+        ({"baseModel": {"uri": "file://./../up"}}, 10, "'..' is not allowed"),
+        ({"topology": {"nodes": 0}}, 10, "spec.topology.nodes: 0 is not allowed"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_its_own_code(
+    bench: Bench, change: dict[str, object], code: int, said: str
+) -> None:
+    ended = bench.run("run", bench.manifest(spec=change))
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,145 @@
+"""`trainjobs run` with the library's own training on a tiny encoder: results, refusals, and what is kept."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Bench
+from tests.cli.test_run import status, stored
+from tests.training.tiny import DIMENSIONS, make_rows
+
+MAKE_BERT = """
+import sys
+from pathlib import Path
+from tests.training.tiny import make_bert
+make_bert(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder, made by another process: this one needs no torch."""
+    folder = tmp_path_factory.mktemp("base")
+    subprocess.run([sys.executable, "-c", MAKE_BERT, str(folder)], check=True, cwd=Path(__file__).parents[2])
+    return folder
+
+
+def manifest(bench: Bench, base: Path, **changes: Any) -> Path:
+    """A small regression run over `rows.jsonl`, which exists unless the test wrote it before."""
+    rows = bench.folder / "rows.jsonl"
+    if not rows.exists():
+        make_rows(rows, 200)
+    spec: dict[str, Any] = {
+        "baseModel": {"uri": base.as_uri()},
+        "dataset": {
+            "train": "file://./rows.jsonl",
+            "evalFraction": 0.2,
+            "maxLength": 64,
+            "fields": {"text": "text"},
+        },
+        "objective": {"type": "Regression", "regression": {"dimensions": DIMENSIONS}},
+        "training": {
+            "epochs": 1,
+            "batchSizePerDevice": 8,
+            "gradientAccumulationSteps": 1,
+            "learningRate": 1e-3,
+            "logEverySteps": 1,
+        },
+        "checkpoints": {"saveEverySteps": 5},
+        "evaluation": {"bootstrapSamples": 50},
+    }
+    for section, change in changes.items():
+        spec[section] = {**spec.get(section, {}), **change}
+    document = {
+        "apiVersion": "trainjobs.dev/v1alpha1",
+        "kind": "RewardModelRun",
+        "metadata": {"name": "tiny"},
+        "spec": spec,
+    }
+    path = bench.folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
+    bench: Bench, base: Path
+) -> None:
+    asked = {"thresholds": [{"metric": "overall.pearson", "minimum": 0.99999}]}
+    ended = bench.run("run", manifest(bench, base, evaluation=asked))
+    assert ended.returncode == 24, ended.stderr
+    assert "overall.pearson is 0." in ended.stderr
+    assert "below the minimum 0.99999" in ended.stderr
+    assert status(bench, "tiny")["attempt"] == 1
+    place = bench.place("tiny")
+    assert (place / "artifacts/model/model.safetensors").exists()
+    assert (place / "artifacts/report/report.html").exists()
+    # One greppable line per epoch, and statistics with what the documentation names.
+    log = (place / "artifacts/report/training.log").read_text()
+    assert sum("epoch=1 train_loss=" in line and "val_loss=" in line for line in log.splitlines()) == 1
+    stats = json.loads((place / "artifacts/report/training_stats.json").read_text())
+    assert {"averageLoss", "bestLoss", "steps", "samples", "seconds", "device", "versions"} <= stats.keys()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"text": "good", "scores": {"accuracy": 1}}', "rows.jsonl line 150: scores.depth"),
+        (
+            '{"text": "good", "scores": {"accuracy": 99, "depth": 1}}',
+            "rows.jsonl line 150: scores.accuracy is 99",
+        ),
+        ('{"text": "good", "scores": {"accuracy": NaN, "depth": 1}}', "rows.jsonl line 150:"),
+        ('{"text": "good", "scores"', "rows.jsonl line 150: not JSON"),
+    ],
+)
+def test_a_bad_row_ends_the_run_at_once_with_file_and_line(
+    bench: Bench, base: Path, row: str, said: str
+) -> None:
+    rows = make_rows(bench.folder / "rows.jsonl", 200)
+    lines = rows.read_text().splitlines()
+    lines[149] = row
+    rows.write_text("\n".join(lines))
+    ended = bench.run("run", manifest(bench, base))
+    assert ended.returncode == 11, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_learning_rate_that_diverges_keeps_the_last_good_checkpoint(bench: Bench, base: Path) -> None:
+    diverging = {
+        "learningRate": 1e8,
+        "maxGradNorm": 0.0,
+        "epochs": 20,
+        "schedule": "Linear",
+        "warmupRatio": 0.9,
+    }
+    ended = bench.run("run", manifest(bench, base, training=diverging, checkpoints={"saveEverySteps": 1}))
+    assert ended.returncode == 20, ended.stderr
+    assert "Diverged" in ended.stderr
+    assert "learningRate" in ended.stderr
+    after = status(bench, "tiny")
+    assert (after["attempt"], after["failure"]["reason"]) == (1, "Diverged")
+    assert stored(bench.place("tiny"))
+    verified = bench.run("checkpoints", "verify", bench.place("tiny"))
+    assert verified.returncode == 0
+
+
+def test_what_is_cut_is_counted_and_reported(bench: Bench, base: Path) -> None:
+    ended = bench.run("run", manifest(bench, base, dataset={"maxLength": 8}))
+    assert ended.returncode == 0, ended.stderr
+    report = bench.place("tiny") / "artifacts/report"
+    stats = json.loads((report / "training_stats.json").read_text())
+    assert stats["rowsCut"] > 50
+    assert stats["tokensCut"] > stats["rowsCut"]
+    assert "cut" in (report / "report.md").read_text()
+    scored = bench.run("score", bench.place("tiny"), "--text", "good film", "--output", "json")
+    assert scored.returncode == 0, scored.stderr
+    result = json.loads(scored.stdout)
+    score = result[0] if isinstance(result, list) else result
+    assert math.isfinite(score["overall_score"])

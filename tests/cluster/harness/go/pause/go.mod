@@ -1,0 +1,3 @@
+module trainjobs.dev/tests/cluster/pause
+
+go 1.24.0

@@ -1,0 +1,88 @@
+"""Builds the project's images by buildah, from the same Dockerfiles that a registry build uses."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster.harness import images
+from tests.cluster.harness.sandbox import checked
+from tests.harness.go_tools import cache
+
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def build_image(
+    context: Path,
+    dockerfile: Path,
+    tag: str,
+    *,
+    arguments: Mapping[str, str] | None = None,
+    target: str | None = None,
+) -> Path:
+    """Build an image and return its archive, for `Cluster.load_image`.
+
+    Unchanged layers come from a cache; a changed image gets a new archive.
+    `BASE_IMAGE` is a small Debian with Python unless `arguments` name another. Builds use the machine's
+    network and trust its certificate authorities.
+    """
+    folder = cache() / "buildah"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        named = {"BASE_IMAGE": _pulled_base(), **(arguments or {})}
+        options = ["--isolation", "chroot", "--network", "host", "--layers", "--format", "docker"]
+        if _CERTIFICATES.exists():
+            options += ["--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
+        if authority := os.environ.get("SSL_CERT_FILE"):
+            options += ["--secret", f"id=ca,src={authority}"]
+            named["SSL_CERT_FILE"] = "/run/secrets/ca"
+        for name, value in named.items():
+            options += ["--build-arg", f"{name}={value}"]
+        if target is not None:
+            options += ["--target", target]
+        _buildah(["bud", *options, "--tag", tag, "--file", str(dockerfile), str(context)])
+        return _archived(tag)
+
+
+def image_size(tag: str) -> int:
+    """The bytes that an image which was built here takes, its base included."""
+    manifest = json.loads(json.loads(_buildah(["inspect", "--type", "image", tag]))["Manifest"])
+    return sum(int(layer["size"]) for layer in manifest["layers"])
+
+
+def _pulled_base() -> str:
+    archive = images.base_archive()
+    pulled = cache() / "buildah" / archive.with_suffix(".pulled").name
+    if not pulled.exists():
+        _buildah(["pull", f"docker-archive:{archive}"])
+        pulled.touch()
+    return images.BASE_IMAGE
+
+
+def _archived(tag: str) -> Path:
+    identity = _buildah(["images", "--no-trunc", "--quiet", tag]).strip().removeprefix("sha256:")
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", tag)
+    archive = cache() / "images" / f"built-{name}-{identity[:12]}.tar"
+    if not archive.exists():
+        for older in archive.parent.glob(f"built-{name}-*.tar"):
+            older.unlink()
+        unfinished = archive.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        _buildah(["push", tag, f"docker-archive:{unfinished}:{tag}"])
+        unfinished.replace(archive)
+    return archive
+
+
+def _buildah(arguments: Sequence[str]) -> str:
+    store, run = cache() / "buildah" / "store", cache() / "buildah" / "run"
+    places = ["--root", str(store), "--runroot", str(run), "--storage-driver", "overlay"]
+    return checked(["nice", "-n", "19", "buildah", *places, *arguments])
+
+
+def forget() -> None:
+    """Delete the cache of layers."""
+    shutil.rmtree(cache() / "buildah", ignore_errors=True)

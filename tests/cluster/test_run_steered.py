@@ -1,0 +1,55 @@
+"""What people ask of a run that trains: rest, go on, save now, go."""
+
+from tests.cluster.operator_fixture import Bench
+
+LONG = ("--steps", "160", "--step-seconds", "0.25", "--save-every", "20")
+
+
+def patched(bench: Bench, name: str, suspend: str) -> None:
+    bench.kubectl(
+        "patch", "rmrun", name, "--type=merge", "-p", '{"spec":{"runPolicy":{"suspend":' + suspend + "}}}"
+    )
+
+
+def test_a_suspended_run_saves_and_rests_and_goes_on_from_there(bench: Bench):
+    bench.apply("resting", *LONG)
+    bench.until_training("resting")
+    patched(bench, "resting", "true")
+    bench.until("resting", lambda: bench.status("resting").get("phase") == "Suspended", "the rest")
+    bench.until("resting", lambda: bench.pods("resting") == [], "the pods to go")
+    assert bench.cluster.get("pytorchjobs", "-n", bench.namespace)["items"] == []
+    at_rest = bench.status("resting")["checkpoints"]["latest"]["step"]
+    # Saved when it was told to stop, not only when it was due.
+    patched(bench, "resting", "false")
+    bench.until("resting", lambda: "resumed at step" in bench.log_or_none("resting", 2), "the resume")
+    resumed = int(bench.log("resting", 2).split("resumed at step ")[1].split()[0].rstrip('",}'))
+    assert resumed >= at_rest
+    bench.wait("resting", "Succeeded", 150)
+    status = bench.status("resting")
+    assert (status["attempt"], status.get("restarts", 0), status.get("infrastructureRestarts", 0)) == (
+        2,
+        0,
+        0,
+    )
+
+
+def test_an_annotation_that_asks_for_a_checkpoint_reaches_the_agent_within_seconds(bench: Bench):
+    bench.apply("asked", "--steps", "600", "--step-seconds", "0.25", "--save-every", "1000")
+    bench.until("asked", lambda: bench.step("asked") > 0, "a step")
+    bench.kubectl("annotate", "rmrun", "asked", "trainjobs.dev/checkpoint-now=1")
+    # Our own training saves then; a script of the user's saves when it chooses, and the agent says so.
+    asked = "a checkpoint was asked for"
+    bench.until("asked", lambda: asked in bench.log_or_none("asked", 1), "the agent to be told", seconds=15)
+    metadata = bench.run("asked")["metadata"]
+    assert "trainjobs.dev/checkpoint-now" not in metadata["annotations"]
+
+
+def test_a_deleted_run_takes_its_pods_along_and_leaves_its_data(bench: Bench):
+    bench.apply("gone", *LONG)
+    bench.until_training("gone")
+    uid = bench.run("gone")["metadata"]["uid"]
+    bench.kubectl("delete", "rmrun", "gone", "--wait=true", "--timeout=60s")
+    bench.until_gone("pods", 60)
+    bench.until_gone("pytorchjobs", 60)
+    bench.until_gone("networkpolicies", 60)
+    assert any(key.endswith("MANIFEST.json") for key in bench.stored("gone", uid))

@@ -1,0 +1,140 @@
+"""`deletionPolicy: Delete`: the data goes first, then the run, and nobody is held up for nothing."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+from tests.controller.operator_process import Operator, wait_for
+from tests.controller.world import World, run
+from tests.harness.versitygw import S3Server, s3  # noqa: F401  # a fixture
+
+FINALIZER = "trainjobs.dev/stored-data"
+DELETE = {"deletionPolicy": "Delete"}
+
+
+def clean_up_jobs(world: World) -> list[dict]:
+    return world.plane.request("GET", f"/apis/batch/v1/namespaces/{world.namespace}/jobs")["items"]
+
+
+def gone(world: World, name: str) -> bool:
+    listed = world.plane.request("GET", f"/apis/trainjobs.dev/v1alpha1/namespaces/{world.namespace}/sftruns")
+    return name not in [one["metadata"]["name"] for one in listed["items"]]
+
+
+def finish_job(world: World, job: dict, type_: str) -> None:
+    name = job["metadata"]["name"]
+    path = f"/apis/batch/v1/namespaces/{world.namespace}/jobs/{name}/status"
+    now = "2026-01-01T00:00:00Z"
+    before = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[type_]
+    conditions = [
+        {"type": one, "status": "True", "reason": "X", "message": "said so", "lastTransitionTime": now}
+        for one in (before, type_)
+    ]
+    status: dict = {"conditions": conditions, "startTime": now}
+    if type_ == "Complete":
+        status |= {"completionTime": now, "succeeded": 1}
+    world.plane.request("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+
+def started_and_deleted(world: World) -> None:
+    world.create(run("chat", runPolicy=DELETE))
+    pods = world.make_pods(world.wait_for_job("chat"))
+    world.start_pods(pods)
+    world.wait_for_condition("chat", "Running")
+    assert world.get("chat")["metadata"]["finalizers"] == [FINALIZER]
+    world.delete("chat")
+    wait_for(lambda: world.jobs("chat") == [], "the job to be deleted")
+    assert clean_up_jobs(world) == []
+    for pod in pods:
+        world.delete_pod(pod)
+
+
+def test_the_stored_data_goes_before_the_run(operator: Operator, world: World):
+    operator.start(image="operator:1")
+    started_and_deleted(world)
+    job = wait_for(lambda: clean_up_jobs(world), "the clean-up")[0]
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == "operator:1"
+    keys = {
+        one["name"]: one["valueFrom"]["secretKeyRef"]["name"]
+        for one in container["env"]
+        if "valueFrom" in one
+    }
+    assert keys["AWS_ACCESS_KEY_ID"] == "s3-keys"
+    assert container["command"][-1].startswith(f"s3://runs/{world.namespace}/SFTRun/chat-")
+    assert not gone(world, "chat")
+    finish_job(world, job, "Complete")
+    wait_for(lambda: gone(world, "chat"), "the run to go")
+
+
+def test_a_clean_up_that_fails_is_said_and_can_be_tried_again(operator: Operator, world: World):
+    operator.start(image="operator:1")
+    started_and_deleted(world)
+    job = wait_for(lambda: clean_up_jobs(world), "the clean-up")[0]
+    finish_job(world, job, "Failed")
+    wait_for(lambda: "said so" in world.condition("chat", "Synced").get("message", ""), "the message")
+    uid = job["metadata"]["uid"]
+    world.plane.request(
+        "DELETE", f"/apis/batch/v1/namespaces/{world.namespace}/jobs/{job['metadata']['name']}",
+        {"propagationPolicy": "Background"},
+    )  # fmt: skip
+    again = wait_for(
+        lambda: [one for one in clean_up_jobs(world) if one["metadata"]["uid"] != uid], "another clean-up"
+    )[0]
+    finish_job(world, again, "Complete")
+    wait_for(lambda: gone(world, "chat"), "the run to go")
+
+
+def test_a_namespace_that_is_being_deleted_is_not_held_up(operator: Operator, world: World):
+    operator.start(image="operator:1")
+    world.create(run("chat", runPolicy=DELETE))
+    world.start_pods(world.make_pods(world.wait_for_job("chat")))
+    world.wait_for_condition("chat", "Running")
+    world.plane.request("DELETE", f"/api/v1/namespaces/{world.namespace}")
+    world.delete("chat")
+    wait_for(lambda: gone(world, "chat"), "the run to go")
+    assert clean_up_jobs(world) == []
+
+
+def test_a_run_that_never_ran_and_one_that_keeps_its_data_go_at_once(operator: Operator, world: World):
+    operator.start(image="operator:1")
+    world.create(run("waiting", runPolicy=DELETE, baseModel={"fromRun": {"kind": "SFTRun", "name": "x"}}))
+    wait_for(lambda: world.get("waiting")["metadata"].get("finalizers") == [FINALIZER], "the finalizer")
+    world.create(run("kept"))
+    world.wait_for_job("kept")
+    assert "finalizers" not in world.get("kept")["metadata"]
+    for name in ("waiting", "kept"):
+        world.delete(name)
+        wait_for(lambda name=name: gone(world, name), "the run to go")
+    assert clean_up_jobs(world) == []
+
+
+def test_what_the_clean_up_runs_empties_the_folder_and_no_other(
+    operator: Operator,
+    world: World,
+    s3: S3Server,  # noqa: F811
+):
+    operator.start(image="operator:1")
+    created = world.create(run("chat", runPolicy=DELETE))
+    folder = f"{world.namespace}/SFTRun/chat-{created['metadata']['uid'].replace('-', '')[:8]}"
+    started = world.wait_for_job("chat")
+    assert folder in str(started["spec"])
+    s3.make_bucket("runs")
+    inside = s3.folder / "runs" / folder / "checkpoints" / "step-00000001-a0001"
+    beside = s3.folder / "runs" / f"{folder}0"
+    for place in (inside, beside):
+        place.mkdir(parents=True)
+        (place / "weights").write_text("x")
+        (place / "MANIFEST.json").write_text("{}")
+    world.delete("chat")
+    job = wait_for(lambda: clean_up_jobs(world), "the clean-up")[0]
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[0] == "python"
+    done = subprocess.run(
+        [sys.executable, *command[1:]], env={**os.environ, **s3.environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert shlex.quote(command[-1]) in done.stdout
+    assert not inside.exists() or not any(inside.iterdir())
+    assert (beside / "weights").exists()

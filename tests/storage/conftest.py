@@ -1,0 +1,67 @@
+"""Every behaviour of storage is shown on a folder and on a real S3 server."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.harness.versitygw import (  # noqa: F401
+    REGION,
+    S3Server,
+    pytest_collection_finish,
+    s3,
+    s3_environment,
+)
+from trainjobs.storage.opening import open_store
+from trainjobs.storage.settings import MIB, StorageSettings
+from trainjobs.storage.store import Store
+
+
+@pytest.fixture(params=["file", "s3"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> "Where":
+    """An empty place of one kind, and how its bytes can be reached behind the store's back."""
+    if request.param == "file":
+        folder = tmp_path / "stored"
+        return Where(folder.as_uri(), folder, StorageSettings(part_bytes=5 * MIB, memory_bytes=20 * MIB))
+    server: S3Server = request.getfixturevalue("s3_environment")
+    bucket = f"b-{uuid4().hex[:12]}"
+    uri = server.make_bucket(bucket)
+    settings = StorageSettings(
+        endpoint=server.endpoint, region=REGION, part_bytes=5 * MIB, memory_bytes=20 * MIB, retry_seconds=20
+    )
+    return Where(f"{uri}/runs", server.folder / bucket / "runs", settings)
+
+
+class Where:
+    """A storage URI, and the folder in which its objects really lie."""
+
+    def __init__(self, uri: str, folder: Path, settings: StorageSettings) -> None:
+        self.uri = uri
+        self.folder = folder
+        self.settings = settings
+
+    def open(self) -> Store:
+        """Open it anew, as another program would."""
+        return open_store(self.uri, settings=self.settings)
+
+
+@pytest.fixture
+def store(where: Where) -> Store:
+    """An empty store of either kind."""
+    return where.open()
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
+    """Return a function that writes a folder of files and returns its path."""
+
+    def make(files: dict[str, bytes]) -> Path:
+        folder = tmp_path / f"source-{uuid4().hex[:8]}"
+        for name, data in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return folder
+
+    return make

@@ -1,0 +1,32 @@
+"""The loss against numbers worked out by hand."""
+
+import pytest
+import torch
+
+from trainjobs.ml.training.regression_loss import Kind, regression_loss
+
+PREDICTIONS = torch.tensor([[1.0, 0.0], [3.0, -2.0]])
+TARGETS = torch.tensor([[0.5, 1.0], [0.0, -2.0]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        # Columns: squares 0.25 and 9, 1 and 0; means 4.625 and 0.5; weights 3 and 1.
+        ("MSE", (3 * 4.625 + 0.5) / 4),
+        # Absolute 0.5 and 3, 1 and 0; means 1.75 and 0.5.
+        ("MAE", (3 * 1.75 + 0.5) / 4),
+        # Halves of squares up to 1, then |d| - 0.5: 0.125 and 2.5, 0.5 and 0; means 1.3125 and 0.25.
+        ("Huber", (3 * 1.3125 + 0.25) / 4),
+    ],
+)
+def test_the_loss_is_the_weighted_mean_over_dimensions(kind: Kind, expected: float) -> None:
+    loss = regression_loss(PREDICTIONS, TARGETS, torch.tensor([3.0, 1.0]), kind)
+    assert loss.item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_half_precision_predictions_are_judged_in_single_precision() -> None:
+    predictions = torch.full((1, 1), 300.0, dtype=torch.float16)
+    loss = regression_loss(predictions, torch.full((1, 1), -300.0), torch.ones(1), "MSE")
+    assert loss.dtype == torch.float32
+    assert loss.item() == 360_000.0  # beyond the largest half-precision number

@@ -1,0 +1,122 @@
+"""A training that was killed goes on as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.tiny import figures, make_recipe, train
+from trainjobs.core.outputs import Failure
+
+ROWS_AND_STEPS = {
+    # Checkpoints in the middle of an epoch, validation elsewhere, an incomplete last batch of length groups.
+    "training": {"epochs": 3, "evalEverySteps": 5, "gradientAccumulationSteps": 2, "batchSizePerDevice": 3},
+    "checkpoints": {"saveEverySteps": 7},
+}
+
+
+def start(recipe: Path) -> subprocess.Popen[bytes]:
+    """Train in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainjobs.ml.training", str(recipe)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until `path` is there, as long as the process lives."""
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+        time.sleep(0.01)
+
+
+def test_losses_and_weights_after_a_kill_equal_those_of_an_uninterrupted_run(
+    tmp_path: Path, bert: Path, rows: Path
+) -> None:
+    whole = make_recipe(tmp_path / "whole", bert, rows, **ROWS_AND_STEPS)
+    assert train(whole) == 0
+    output = tmp_path / "killed" / "output"
+    killed = make_recipe(tmp_path / "killed", bert, rows, **ROWS_AND_STEPS)
+    process = start(killed)
+    wait_for(output / "checkpoint-14", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # Were later steps reached before the kill, they are trained again.
+    resume = {"resumeFrom": str(output / "checkpoint-14")}
+    assert train(make_recipe(tmp_path / "killed", bert, rows, **ROWS_AND_STEPS, inputs=resume)) == 0
+    uninterrupted = figures(tmp_path / "whole" / "output")
+    assert sorted(uninterrupted) == list(range(1, 34))
+    assert figures(output) == uninterrupted
+    assert figures(output, "eval_loss") == figures(tmp_path / "whole" / "output", "eval_loss")
+    for name in ("model/model.safetensors", "checkpoint-33/model.safetensors"):
+        expected, found = load_file(tmp_path / "whole" / "output" / name), load_file(output / name)
+        assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_resume_between_two_epochs_is_exact_too(
+    tmp_path: Path, bert: Path, rows: Path, workers: int
+) -> None:
+    changes = {"training": {"epochs": 2, "dataWorkers": workers, "lengthGrouping": False}}
+    recipe = make_recipe(tmp_path, bert, rows, **changes)
+    assert train(recipe) == 0
+    expected = figures(tmp_path / "output")
+    resume = {"resumeFrom": str(tmp_path / "output" / "checkpoint-8")}
+    assert train(make_recipe(tmp_path, bert, rows, **changes, inputs=resume)) == 0
+    assert figures(tmp_path / "output") == expected
+
+
+def test_a_finished_run_is_not_trained_one_more_step(tmp_path: Path, bert: Path, rows: Path) -> None:
+    assert train(make_recipe(tmp_path, bert, rows)) == 0
+    before = load_file(tmp_path / "output" / "checkpoint-16" / "model.safetensors")
+    resume = {"resumeFrom": str(tmp_path / "output" / "checkpoint-16")}
+    assert train(make_recipe(tmp_path, bert, rows, inputs=resume)) == 0
+    done = json.loads((tmp_path / "output" / "done.json").read_text())
+    assert done["step"] == 16
+    assert sorted(figures(tmp_path / "output")) == list(range(1, 17))
+    after = load_file(tmp_path / "output" / "model" / "model.safetensors")
+    best = done["best"]["step"]
+    if best == 16:
+        assert all(torch.equal(before[key], after[key]) for key in before)
+    assert not (tmp_path / "output" / "checkpoint-17").exists()
+
+
+def test_a_checkpoint_without_its_optimizer_is_refused(
+    tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"training": {"maxSteps": 2, "epochs": None}}
+    assert train(make_recipe(tmp_path, bert, rows, **changes)) == 0
+    checkpoint = tmp_path / "output" / "checkpoint-2"
+    (checkpoint / "optimizer.pt").unlink()
+    resume = {"resumeFrom": str(checkpoint)}
+    assert train(make_recipe(tmp_path, bert, rows, **changes, inputs=resume)) == 30
+    assert "checkpoint-2 has no optimizer.pt" in capsys.readouterr().err
+
+
+def test_a_termination_saves_and_the_next_start_goes_on(tmp_path: Path, bert: Path, rows: Path) -> None:
+    changes = {"training": {"epochs": 40, "dataWorkers": 0}, "checkpoints": {"saveEverySteps": 1000}}
+    output = tmp_path / "output"
+    process = start(make_recipe(tmp_path, bert, rows, **changes))
+    wait_for(output / "metrics.jsonl", process)
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    failure = Failure.model_validate_json((output / "failure.json").read_bytes())
+    assert failure.reason == "Preempted"
+    [checkpoint] = output.glob("checkpoint-*")
+    step = int(checkpoint.name.removeprefix("checkpoint-"))
+    assert f"saved at step {step} of 320" in failure.message
+    changes["training"]["maxSteps"] = step + 2
+    changes["training"].pop("epochs")
+    changes["training"]["epochs"] = None
+    assert train(make_recipe(tmp_path, bert, rows, **changes, inputs={"resumeFrom": str(checkpoint)})) == 0
+    assert sorted(figures(output)) == list(range(1, step + 3))
+    assert not (output / "failure.json").exists()

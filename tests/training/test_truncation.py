@@ -1,0 +1,65 @@
+"""What is longer than allowed is cut where nothing is lost that counts, and counted."""
+
+from pathlib import Path
+
+import pytest
+
+from trainjobs.errors import InvalidData
+from trainjobs.ml.data.encoded import encode_rows
+from trainjobs.ml.data.scored import ScoredRow
+from trainjobs.ml.data.text import ReportParts, TextEncoder
+from trainjobs.ml.modeling.tokenizer import load_tokenizer
+
+TEMPLATE = "{system_prompt} x {input_data} y {report}"
+PARTS = ReportParts("film plot", "the", "good bad fine poor dull very story")
+
+
+def words(bert: Path, encoder: TextEncoder, text: ReportParts | str) -> str:
+    [encoded] = encoder.encode([text])
+    return load_tokenizer(bert).decode(encoded.input_ids)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (14, "[CLS] the x good bad fine poor dull very story y film plot [SEP]"),
+        (11, "[CLS] the x good bad very story y film plot [SEP]"),
+        (7, "[CLS] the x y film plot [SEP]"),
+        (6, "[CLS] x y film plot [SEP]"),
+    ],
+)
+def test_the_middle_of_the_data_is_cut_then_the_prompt_and_never_the_report(
+    bert: Path, length: int, expected: str
+) -> None:
+    assert words(bert, TextEncoder(load_tokenizer(bert), TEMPLATE, length), PARTS) == expected
+
+
+def test_a_text_on_its_own_is_cut_at_its_end(bert: Path) -> None:
+    encoder = TextEncoder(load_tokenizer(bert), None, 4)
+    assert words(bert, encoder, "good bad fine poor") == "[CLS] good bad [SEP]"
+
+
+def rows(*texts: ReportParts | str) -> list[ScoredRow]:
+    return [ScoredRow(f"a.jsonl line {i}", text, ((1.0,),)) for i, text in enumerate(texts, start=1)]
+
+
+def test_cuts_are_counted(bert: Path) -> None:
+    encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 11)
+    encoded = encode_rows(rows(PARTS, "good", PARTS), encoder, "Truncate")
+    assert (encoded.cuts.rows_cut, encoded.cuts.tokens_cut, encoded.cuts.rows_dropped) == (2, 6, 0)
+    assert encoded.lengths.tolist() == [11, 3, 11]
+
+
+def test_long_rows_are_left_out_or_refused_as_asked(bert: Path) -> None:
+    encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 11)
+    encoded = encode_rows(rows("good", PARTS, "bad"), encoder, "Drop")
+    assert encoded.numbers.tolist() == [0, 2]
+    assert encoded.cuts.rows_dropped == 1
+    with pytest.raises(InvalidData, match=r"a\.jsonl line 2: longer than spec\.dataset\.maxLength"):
+        encode_rows(rows("good", PARTS), encoder, "Fail")
+
+
+def test_a_report_that_alone_does_not_fit_is_refused(bert: Path) -> None:
+    encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 5)
+    with pytest.raises(InvalidData, match=r"line 1: the report alone is longer .* a report is never cut"):
+        encode_rows(rows(PARTS), encoder, "Truncate")

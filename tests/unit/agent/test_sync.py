@@ -1,0 +1,159 @@
+"""Checkpoints on their way to a real folder that is away for a while."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from trainjobs.agent.status import Status
+from trainjobs.agent.stored import fetch_best_weights, retention_of
+from trainjobs.agent.sync import CheckpointSync
+from trainjobs.agent.watch import LocalCheckpoint
+from trainjobs.api.checkpoints import Checkpoints, KeepBest
+from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.core.checkpoints.resume import Resume
+from trainjobs.core.recipe.model import Recipe
+from trainjobs.errors import Fenced
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
+
+KEEP = Checkpoints(keep_latest=2, keep_best=KeepBest(count=1, metric="eval_loss"))
+RECIPE = Recipe.model_validate(
+    {
+        "run": {"kind": "SFTRun", "namespace": "ml", "name": "tiny", "uid": "12345678-x"},
+        "task": "SFT",
+        "model": {"uri": "file:///m"},
+        "dataset": {"train": "file:///d/train.jsonl"},
+        "training": {},
+        "processes": {"nodes": 1, "perNode": 1},
+        "checkpoints": {},
+        "limits": {"startTimeoutSeconds": 1, "hangTimeoutSeconds": 1},
+        "store": "file:///s",
+    }
+)
+
+
+class Place:
+    """A store, an agent's status, and folders of checkpoints."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.stored = root / "stored"
+        self.stored.mkdir()
+        self.store = CheckpointStore(open_store(self.stored.as_uri()))
+        self.store.begin(1, "job", "pod", Resume.AUTO)
+        self.status = Status(RECIPE, attempt=1, node_rank=0)
+
+    def sync(self, *, tidy: bool = True) -> CheckpointSync:
+        return CheckpointSync(self.store, KEEP, self.status, attempt=1, tidy=tidy)
+
+    def checkpoint(self, step: int, **metrics: float) -> LocalCheckpoint:
+        path = self.root / "output" / f"checkpoint-{step}"
+        path.mkdir(parents=True)
+        (path / "model.safetensors").write_bytes(b"%d" % step)
+        (path / "optimizer.pt").write_bytes(b"o")
+        return LocalCheckpoint(step, path, metrics)
+
+    def local(self) -> list[int]:
+        return sorted(int(p.name.partition("-")[2]) for p in (self.root / "output").iterdir())
+
+    def away(self) -> None:
+        self.stored.rename(self.root / "elsewhere")
+        self.stored.write_text("a file where the folder was")
+
+    def back(self) -> None:
+        self.stored.unlink()
+        (self.root / "elsewhere").rename(self.stored)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def wait_until(what) -> None:
+    deadline = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_storage_and_disk_keep_the_newest_and_the_best(place):
+    sync = place.sync()
+    for step, loss in ((1, 0.5), (2, 0.1), (3, 0.4), (4, 0.3), (5, 0.2)):
+        sync.add(place.checkpoint(step, eval_loss=loss))
+        assert sync.drain(10)
+    assert [ref.step for ref in place.store.complete()] == [2, 4, 5]
+    assert place.local() == [2, 5]
+    checkpoints = place.status.checkpoints
+    assert (checkpoints.latest.step, checkpoints.best.step, checkpoints.count) == (5, 2, 3)
+    sync.close()
+
+
+def test_a_users_own_folders_are_left_alone(place):
+    sync = place.sync(tidy=False)
+    for step in (1, 2, 3, 4):
+        sync.add(place.checkpoint(step))
+        assert sync.drain(10)
+    assert place.local() == [1, 2, 3, 4]
+    sync.close()
+
+
+def test_while_storage_is_away_nothing_is_lost_but_what_retention_would_delete(place):
+    sync = place.sync()
+    place.away()
+    sync.add(place.checkpoint(1, eval_loss=0.9))
+    wait_until(lambda: not place.status.sync.healthy)
+    for step, loss in ((2, 0.1), (3, 0.5), (4, 0.4), (5, 0.3), (6, 0.2)):
+        sync.add(place.checkpoint(step, eval_loss=loss))
+    said = place.status.sync
+    assert (said.reason, said.pending) == ("StorageUnavailable", 4)
+    assert place.local() == [1, 2, 5, 6]
+    assert not sync.drain(0.1)
+    place.back()
+    assert sync.drain(20)
+    assert [ref.step for ref in place.store.complete()] == [2, 5, 6]
+    assert place.status.sync.healthy
+    assert place.status.sync.pending == 0
+    assert place.status.upload_failures >= 1
+    sync.close()
+
+
+def test_a_folder_that_goes_away_before_its_turn_is_given_up(place):
+    sync = place.sync()
+    place.away()
+    gone, kept = place.checkpoint(1), place.checkpoint(2)
+    sync.add(gone)
+    sync.add(kept)
+    wait_until(lambda: not place.status.sync.healthy)
+    shutil.rmtree(gone.path)
+    place.back()
+    assert sync.drain(20)
+    assert [ref.step for ref in place.store.complete()] == [2]
+    sync.close()
+
+
+def test_a_newer_claim_ends_the_uploads(place):
+    sync = place.sync()
+    place.store.begin(2, "job-2", "pod-2", Resume.AUTO)
+    sync.add(place.checkpoint(1))
+    assert not sync.drain(10)
+    assert isinstance(sync.fenced, Fenced)
+    assert place.store.complete() == {}
+
+
+def test_the_best_weights_of_an_earlier_attempt_are_brought_along(place):
+    sync = place.sync()
+    for step, loss in ((1, 0.1), (2, 0.5)):
+        sync.add(place.checkpoint(step, eval_loss=loss))
+    assert sync.drain(10)
+    sync.close()
+    folder = place.root / "resume"
+    best = fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder)
+    assert best == CheckpointRef(1, 1)
+    assert [path.name for path in (folder / "checkpoint-1").iterdir()] == ["model.safetensors"]
+    assert fetch_best_weights(place.store, CheckpointRef(1, 1), retention_of(KEEP), folder) is None
+    weights = place.stored / CheckpointRef(1, 1).folder / "model.safetensors"
+    weights.write_bytes(b"X")
+    assert fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder) is None

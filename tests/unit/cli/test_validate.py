@@ -1,0 +1,133 @@
+"""`trainjobs validate` and `trainjobs crds`, as they are typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from trainjobs.cli import crds, validate
+
+HEAD = """\
+apiVersion: trainjobs.dev/v1alpha1
+kind: RewardModelRun
+metadata: {name: scores}
+spec:
+  baseModel: {uri: "file://./model"}
+  dataset: {train: "file://./train.jsonl"}
+  objective:
+    type: Regression
+    regression: {dimensions: [{name: accuracy}]}
+"""
+ROW = {"report": "text", "scores": {"accuracy": 4.5}}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """A manifest, with the data and the model that it names beside it."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "train.jsonl").write_text(f"{json.dumps(ROW)}\n")
+    path = tmp_path / "rmrun.yaml"
+    path.write_text(HEAD)
+    return path
+
+
+def _validate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(validate.app, [str(argument) for argument in arguments])
+
+
+def _crds(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(crds.app, [str(argument) for argument in arguments])
+
+
+def test_a_good_manifest_is_valid_wherever_it_is_called_from(manifest: Path):
+    done = _validate(manifest)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == f"{manifest}: RewardModelRun scores is valid\n"
+
+
+def test_a_folder_is_searched_and_other_yaml_in_it_passed_over(manifest: Path):
+    (manifest.parent / "values.yaml").write_text("image: x\n")
+    (manifest.parent / "more").mkdir()
+    (manifest.parent / "more" / "bad.yml").write_text(HEAD.replace("accuracy", "a b"))
+    done = _validate(manifest.parent)
+    assert done.exit_code == 10
+    assert "more/bad.yml line 9: spec.objective.regression.dimensions[0].name: 'a b'" in done.stderr
+    assert "values.yaml" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "words"),
+    [
+        ("train.jsonl", None, 11, "spec.dataset.train: {0}/train.jsonl: no such file"),
+        ("train.jsonl", b"", 11, "{0}/train.jsonl: the file is empty"),
+        (
+            "train.jsonl",
+            b'{"a": 1}\n{"a": \n',
+            11,
+            "{0}/train.jsonl line 1: has no report, scores; its columns are a",
+        ),
+        ("train.jsonl", b"\n[1]\n", 11, "{0}/train.jsonl line 2: not a JSON object"),
+        ("train.jsonl", b"{'a': 1}\n", 11, "{0}/train.jsonl line 1: not JSON: "),
+        ("train.jsonl", b'{"a": "\xff"}\n', 11, "{0}/train.jsonl line 1: not text in UTF-8"),
+        ("model/config.json", None, 12, "spec.baseModel.uri: {0}/model: there is no config.json"),
+        ("rmrun.yaml", b"\xff\xfe", 10, "{0}/rmrun.yaml: not text in UTF-8 (byte 0)"),
+        ("rmrun.yaml", b"", 10, "{0}/rmrun.yaml: holds no run"),
+    ],
+)
+def test_what_is_named_has_to_be_there_and_readable(
+    manifest: Path, name: str, content: bytes | None, code: int, words: str
+):
+    target = manifest.parent / name
+    target.unlink() if content is None else target.write_bytes(content)
+    done = _validate(manifest)
+    assert done.exit_code == code
+    assert words.format(manifest.parent) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_columns_are_mapped_before_they_are_missed(manifest: Path):
+    (manifest.parent / "train.jsonl").write_text('{"body": "text", "meta": {"score": 3}}\n')
+    fields = "spec.dataset.fields={report: body, dimensions: {accuracy: meta.score}}"
+    assert _validate(manifest, "--set", fields).exit_code == 0
+
+
+def test_programs_get_every_fault_as_json(manifest: Path):
+    (manifest.parent / "train.jsonl").unlink()
+    done = _validate(manifest, manifest.parent / "rmrun.yaml", "--output", "json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["valid"], len(found["faults"])) == (11, False, 1)
+    assert found["faults"][0]["path"] == "spec.dataset.train"
+    done = _validate(manifest, "--set", "spec.training.epochs=x", "-o", "json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["faults"]) == (
+        10,
+        [
+            {
+                "source": str(manifest),
+                "place": "(--set spec.training.epochs=x)",
+                "path": "spec.training.epochs",
+                "message": "spec.training.epochs: 'x' is not allowed; give a number",
+                "exitCode": 10,
+            }
+        ],
+    )
+
+
+def test_the_definitions_are_written_compared_and_printed(tmp_path: Path):
+    folder = str(tmp_path / "crds")
+    assert _crds("--output-dir", folder).exit_code == 0
+    assert _crds("--output-dir", folder, "--check").exit_code == 0
+    (tmp_path / "crds" / "sftruns.yaml").write_text("old")
+    stale = _crds("--output-dir", folder, "--check")
+    assert (stale.exit_code, "sftruns.yaml is not up to date" in stale.stderr) == (1, True)
+    assert len(json.loads(_crds("--output", "json").stdout)) == 4
+
+
+def test_two_runs_of_one_name_are_refused_as_a_run_would(manifest: Path):
+    twin = manifest.with_name("twin.yaml")
+    twin.write_text(manifest.read_text())
+    ended = _validate(manifest, twin)
+    assert ended.exit_code == 10
+    assert "stands twice; give each run its own name" in ended.stderr

@@ -1,0 +1,257 @@
+"""What holds of every run, whatever goes wrong around it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.unit.core.decide.building import condition, make_run
+from tests.unit.core.decide.world import World
+from trainjobs.api.status import JobReference, RunStatus
+from trainjobs.core.decide import decide
+from trainjobs.core.decide.decision import Decision
+from trainjobs.core.decide.observed import Observed
+from trainjobs.core.failures import TABLE
+
+THEN = st.sampled_from([0, 3])
+"""How long all goes well after a fault: several of them may come together."""
+FAILURES = sorted(
+    (kind.exit_code, kind.reason.value) for kind in TABLE.values() if kind.exit_code is not None
+)
+ROUNDS = 400
+"""More looks than any run here needs to settle."""
+
+
+class Life(RuleBasedStateMachine):
+    """A run, its operator, and everything that can happen to them."""
+
+    world: World
+
+    @initialize(
+        nodes=st.integers(1, 2),
+        depends=st.sampled_from(["", "", "Running", "Succeeded"]),
+        queued=st.sampled_from([False, False, True]),
+        deadline=st.sampled_from([None, None, 40_000]),
+        restarts=st.integers(0, 3),
+        infrastructure=st.integers(0, 5),
+        memory=st.sampled_from(["Fail", "HalveBatch"]),
+        rounds=st.sampled_from([0, 3, 3, 3]),
+    )
+    def begin(self, nodes, depends, queued, deadline, restarts, infrastructure, memory, rounds) -> None:
+        policy = {
+            "maxRestarts": restarts,
+            "maxInfrastructureRestarts": infrastructure,
+            "onOutOfMemory": memory,
+            **({"queueName": "team"} if queued else {}),
+            **({"activeDeadlineSeconds": deadline} if deadline else {}),
+        }
+        self.world = World(make_run(policy=policy, nodes=nodes, depends_on="base" if depends else ""))
+        if depends:
+            self.world.set_dependency(depends)
+        self.stale: list[tuple[Observed, int]] = []
+        self.all_goes_well_for_a_while(rounds)
+
+    # the operator
+
+    @rule(failing=st.sampled_from(["nothing", "nothing", "nothing", "status", "start", "all", "job"]))
+    def look(self, failing: str) -> None:
+        """Observe, decide and carry out, with one part of the last failing."""
+        observed, version = self.world.observe(), self.world.version
+        self.stale.append((observed, version))
+        decision = self.decided(observed)
+        self.carry_out(decision, version, failing=failing)
+        if failing == "nothing" and not decision.stop:
+            self.assert_quiet()
+
+    @precondition(lambda self: self.stale)
+    @rule(back=st.integers(1, 10))
+    def look_at_something_stale(self, back: int) -> None:
+        """An operator that was asleep goes on with what it saw before."""
+        observed, version = self.stale[-min(back, len(self.stale))]
+        self.carry_out(self.decided(observed), version, failing="nothing")
+
+    def decided(self, observed: Observed) -> Decision:
+        decision = decide(observed, self.world.now)
+        assert decision == decide(observed, self.world.now)
+        before, after, policy = observed.run.status, decision.status, observed.run.spec.run_policy
+        assert after.attempt >= before.attempt
+        assert after.restarts <= policy.max_restarts
+        assert after.infrastructure_restarts <= policy.max_infrastructure_restarts
+        if is_finished(before) or is_finished(after):
+            assert decision.start is None
+            assert after.completion_time is not None
+        if policy.suspend:
+            assert decision.start is None
+        if is_finished(before):
+            assert after == before
+        assert RunStatus.model_validate(after.model_dump(by_alias=True)) == after
+        for type_ in {one.type for one in after.conditions}:
+            self.assert_transition_times(before, after, type_)
+        return decision
+
+    def assert_transition_times(self, before: RunStatus, after: RunStatus, type_: str) -> None:
+        old = next((one for one in before.conditions if one.type == type_), None)
+        new = next(one for one in after.conditions if one.type == type_)
+        if old is None or old.status != new.status:
+            assert new.last_transition_time == self.world.now
+        elif before.attempt == after.attempt:
+            assert new.last_transition_time == old.last_transition_time
+
+    def carry_out(self, decision: Decision, version: int, *, failing: str) -> None:
+        world = self.world
+        if version != world.version or failing == "all":
+            return
+        job = None
+        for stop in decision.stop:
+            world.delete_job(stop.job_uid)
+        if decision.start is not None and failing != "start":
+            world.create(decision)
+            job = world.job_name(decision.start.attempt)
+        if failing == "status":
+            return
+        status = decision.status
+        if job is not None and failing != "job":
+            status = status.model_copy(update={"job": JobReference(name=job[0], uid=job[1])})
+        world.write_status(status)
+
+    def assert_quiet(self) -> None:
+        """Once a decision is carried out, nothing is to be done until something happens."""
+        decision = decide(self.world.observe(), self.world.now)
+        assert decision.status == self.world.run.status
+        assert (decision.start, decision.stop, decision.events) == (None, (), ())
+
+    # the cluster
+
+    @rule(seconds=st.sampled_from([1, 30, 130, 700, 4000]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(times=st.integers(1, 4))
+    def all_goes_well_for_a_while(self, times: int) -> None:
+        for _ in range(times):
+            self.the_cluster_works(2)
+            self.look("nothing")
+
+    @rule(times=st.integers(1, 3))
+    def the_cluster_works(self, times: int) -> None:
+        for _ in range(times):
+            self.world.run_jobs()
+            self.world.run_kubelets()
+            self.world.run_agents()
+
+    @precondition(lambda self: self.world.alive)
+    @rule()
+    def a_checkpoint_is_saved(self) -> None:
+        self.world.save()
+
+    @precondition(lambda self: self.world.alive)
+    @rule()
+    def training_ends(self) -> None:
+        self.world.finish(self.world.created[-1])
+
+    # faults
+
+    @precondition(lambda self: self.world.alive)
+    @rule(data=st.data(), failure=st.sampled_from(FAILURES), then=THEN)
+    def a_node_fails(self, data, failure, then: int) -> None:
+        uid = data.draw(st.sampled_from(sorted(self.world.alive)))
+        if self.world.pods[uid].node not in self.world.lost_machines:
+            self.world.fail(uid, *failure)
+        self.all_goes_well_for_a_while(then)
+
+    @precondition(lambda self: self.world.alive)
+    @rule(data=st.data(), seconds=st.sampled_from([1, 100, 130]), then=THEN)
+    def a_machine_is_lost(self, data, seconds: int, then: int) -> None:
+        self.world.lose_machine(data.draw(st.sampled_from(sorted(self.world.alive))))
+        self.world.pass_time(seconds)
+        self.all_goes_well_for_a_while(then)
+
+    @precondition(lambda self: self.world.lost_machines)
+    @rule()
+    def lost_machines_come_back(self) -> None:
+        for uid, pod in list(self.world.pods.items()):
+            if pod.node in self.world.lost_machines:
+                self.world.bring_back(uid)
+
+    @precondition(lambda self: self.world.pods)
+    @rule(data=st.data(), then=THEN)
+    def a_pod_is_deleted(self, data, then: int) -> None:
+        self.world.delete_pod(data.draw(st.sampled_from(sorted(self.world.pods))))
+        self.all_goes_well_for_a_while(then)
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(data=st.data(), then=THEN)
+    def a_job_is_deleted(self, data, then: int) -> None:
+        self.world.delete_job(data.draw(st.sampled_from(sorted(job.uid for job in self.world.jobs.values()))))
+        self.all_goes_well_for_a_while(then)
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(data=st.data(), suspended=st.booleans())
+    def a_queue_suspends_or_admits_a_job(self, data, suspended: bool) -> None:
+        name = data.draw(st.sampled_from(sorted(self.world.jobs)))
+        self.world.jobs[name] = replace(self.world.jobs[name], suspended=suspended)
+
+    @rule(then=THEN)
+    def the_user_suspends_or_resumes(self, then: int) -> None:
+        self.world.set_policy(suspend=not self.world.run.spec.run_policy.suspend)
+        self.all_goes_well_for_a_while(then)
+
+    @precondition(lambda self: self.world.backups and not is_finished(self.world.run.status))
+    @rule(back=st.integers(1, 10), then=THEN)
+    def the_status_is_restored_from_a_backup(self, back: int, then: int) -> None:
+        backups = self.world.backups
+        self.world.write_status(backups[-min(back, len(backups))])
+        self.all_goes_well_for_a_while(then)
+
+    @precondition(lambda self: self.world.awaits_another())
+    @rule(type_=st.sampled_from(["Running", "Succeeded", "Succeeded", "Failed"]))
+    def the_other_run_goes_on(self, type_: str) -> None:
+        self.world.set_dependency(type_)
+
+    # what holds in the end
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        self.assert_writers_in_order()
+        self.settle()
+        self.assert_writers_in_order()
+
+    def assert_writers_in_order(self) -> None:
+        assert self.world.writers == sorted(self.world.writers), "an older attempt wrote after a newer one"
+
+    def settle(self) -> None:
+        """Without further faults the run reaches its end, or waits for somebody."""
+        world = self.world
+        for _ in range(ROUNDS):
+            for name, job in list(world.jobs.items()):
+                if job.suspended and not any(pod.job_uid == job.uid for pod in world.pods.values()):
+                    world.jobs[name] = replace(job, suspended=False)
+            self.the_cluster_works(2)
+            if world.created:
+                world.finish(world.created[-1])
+            decision = self.decided(world.observe())
+            self.carry_out(decision, world.version, failing="nothing")
+            if is_settled(world, decision):
+                return
+            ahead = decision.requeue_after or timedelta(seconds=1)
+            world.pass_time(min(max(ahead.total_seconds(), 1), 3600))
+        raise AssertionError(f"did not settle: {world.run.status.phase}, {world.jobs}, {world.pods}")
+
+
+def is_finished(status: RunStatus) -> bool:
+    return any(one.type in ("Succeeded", "Failed") and one.status == "True" for one in status.conditions)
+
+
+def is_settled(world: World, decision: Decision) -> bool:
+    if decision.start or decision.stop or decision.events:
+        return False
+    if is_finished(world.run.status) or world.run.status.phase == "Suspended":
+        return True
+    return world.run.status.phase == "Waiting" and condition(world.run.status, "Accepted")[0] == "True"
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

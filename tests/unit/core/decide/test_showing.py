@@ -1,0 +1,148 @@
+"""Conditions, phase, progress, columns and events."""
+
+import pytest
+
+from tests.unit.core.decide.building import (
+    at,
+    beat,
+    begin,
+    checkpoints,
+    condition,
+    ended,
+    job,
+    make_run,
+    pod,
+    reasons,
+    running,
+    settled,
+    under_way,
+    with_status,
+)
+from trainjobs.api.conditions import ConditionType, Reason
+from trainjobs.api.status import BestMetric, Display, Metrics, RunStatus
+from trainjobs.core.decide import conditions, decide
+from trainjobs.core.decide.display import display, duration
+from trainjobs.core.decide.observed import Observed
+from trainjobs.core.reports import SyncState
+
+
+def test_a_transition_time_moves_only_when_the_status_flips() -> None:
+    running_ = ConditionType.RUNNING
+    status = conditions.false(RunStatus(), running_, Reason.PENDING, "0 of 1", at(0))
+    status = conditions.false(status, running_, Reason.STARTING, "1 of 1", at(5))
+    assert conditions.find(status, running_).last_transition_time == at(0)
+    assert conditions.find(status, running_).message == "1 of 1"
+    status = conditions.true(status, running_, Reason.TRAINING, "", at(9))
+    assert conditions.find(status, running_).last_transition_time == at(9)
+    assert len(status.conditions) == 1
+
+
+def test_a_long_message_is_cut() -> None:
+    status = conditions.true(RunStatus(), ConditionType.SYNCED, Reason.SYNCED, "x" * 5000, at(0))
+    assert len(conditions.find(status, ConditionType.SYNCED).message) == conditions.MESSAGE_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("pods", "phase", "scheduled", "running_"),
+    [
+        ((), "Pending", "Pending", "Pending"),
+        ((pod(0), pod(1)), "Pending", "Pending", "Pending"),
+        ((pod(0, scheduled=True), pod(1)), "Pending", "Pending", "Pending"),
+        ((pod(0, scheduled=True), pod(1, scheduled=True)), "Starting", "Scheduled", "Pending"),
+        ((running(0), pod(1, scheduled=True)), "Starting", "Scheduled", "Starting"),
+        ((running(0), running(1)), "Running", "Scheduled", "Starting"),
+        ((running(0), ended(0, "Succeeded", 1)), "Running", "Scheduled", "Starting"),
+    ],
+)
+def test_how_an_attempt_stands(pods, phase, scheduled, running_) -> None:
+    status = settled(Observed(begin(make_run(nodes=2)), (job(),), pods), 5).status
+    assert status.phase == phase
+    assert condition(status, "Scheduled")[1] == scheduled
+    assert condition(status, "Running")[1] == running_
+
+
+def test_the_story_of_a_run_is_told_once() -> None:
+    run, told = make_run(), []
+    children = [((), ()), ((job(),), ()), ((job(),), (pod(scheduled=True),)), ((job(),), (running(),))]
+    for jobs, pods in children:
+        for _ in range(2):
+            decision = decide(Observed(run, jobs, pods), at(5))
+            run = with_status(run, decision.status)
+            told += reasons(decision)
+    decision = decide(Observed(run, (job(),), (running(),), (beat(9, step=1),)), at(9))
+    assert [*told, *reasons(decision)] == ["AttemptCreated", "Scheduled", "Starting", "Training"]
+
+
+def test_other_words_alone_are_no_news() -> None:
+    run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=1),)), 5)
+    for message in ("503 Slow Down", "timed out"):
+        bad = beat(6, step=1, sync=SyncState(healthy=False, message=message))
+        decision = decide(Observed(run, (job(),), (running(),), (bad,)), at(6))
+        run = with_status(run, decision.status)
+        assert message in next(one for one in run.status.conditions if one.type == "Synced").message
+    assert decision.events == ()
+
+
+def test_a_storage_outage_and_its_end_are_told() -> None:
+    run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=1),)), 5)
+    bad = beat(6, step=1, sync=SyncState(healthy=False, message="503 Slow Down"))
+    decision = decide(Observed(run, (job(),), (running(),), (bad,)), at(6))
+    assert reasons(decision) == ["StorageUnavailable"]
+    assert "503 Slow Down" in decision.events[0].message
+    run = with_status(run, decision.status)
+    good = decide(Observed(run, (job(),), (running(),), (beat(7, step=1),)), at(7))
+    assert reasons(good) == ["Synced"]
+
+
+def test_an_agent_that_falls_silent_makes_the_run_unhealthy_but_does_not_end_it() -> None:
+    run = under_way(make_run())
+    decision = decide(Observed(run, (job(),), (running(),), (beat(10, step=1),)), at(5000))
+    assert condition(decision.status, "Healthy") == ("False", "AgentSilent")
+    assert decision.status.phase == "Running"
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "written"),
+    [
+        (beat(20, step=104), False),
+        (beat(39, step=104), False),
+        (beat(40, step=104), True),
+        (beat(20, step=150), True),
+        (beat(20, step=99), True),
+        (beat(20, step=101, checkpoint=100), True),
+    ],
+)
+def test_progress_is_written_now_and_then_and_a_checkpoint_at_once(heartbeat, written) -> None:
+    run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(10, step=100),)), 10)
+    run = settled(Observed(run, (job(),), (running(),), (beat(10, step=100),)), 10)
+    status = decide(Observed(run, (job(),), (running(),), (heartbeat,)), at(41)).status
+    assert (status != run.status) == written
+    assert status.progress.step == (heartbeat.progress.step if written else 100)
+
+
+def test_progress_comes_along_when_the_status_is_written_anyway() -> None:
+    run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(10, step=100),)), 10)
+    bad = beat(12, step=101, sync=SyncState(healthy=False))
+    assert decide(Observed(run, (job(),), (running(),), (bad,)), at(12)).status.progress.step == 101
+
+
+def test_the_columns() -> None:
+    status = RunStatus(
+        progress=beat(5, step=450).progress.model_copy(update={"eta_seconds": 4980}),
+        metrics=Metrics(
+            latest={"loss": 0.432109}, best=BestMetric(name="eval_loss", value=0.31234567, step=400)
+        ),
+        checkpoints=checkpoints(400),
+    )
+    assert display(status) == Display(
+        progress="45%", step="450/1000", loss="0.4321", eta="1h23m", best="eval_loss=0.3123", checkpoint="400"
+    )
+    assert display(RunStatus()) == Display()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59, "59s"), (60, "1m"), (61, "1m1s"), (3600, "1h"), (90_061, "1d1h"), (86_460, "1d")],
+)
+def test_lengths_of_time(seconds: int, text: str) -> None:
+    assert duration(seconds) == text

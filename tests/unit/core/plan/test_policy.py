@@ -1,0 +1,286 @@
+"""What the final pod may be made of, and what a cluster cannot give."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.core.plan.builders import PLATFORM, a_plan, a_run
+from trainjobs.api.conditions import Reason
+from trainjobs.core.plan.render import refusals, rendering, with_assumed_models
+from trainjobs.core.settings import Settings
+
+
+def fields(settings: Settings = PLATFORM, **spec: Any) -> list[str]:
+    return [one.field for one in rendering(a_plan(a_run(**spec), settings)).violations]
+
+
+def of_pod(**spec: Any) -> list[str]:
+    return fields(podTemplate={"spec": spec})
+
+
+def of_container(**container: Any) -> list[str]:
+    return of_pod(containers=[{"name": "pytorch", **container}])
+
+
+def of_sidecar(**container: Any) -> list[str]:
+    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return of_pod(containers=[{"name": "side", "image": "x", "securityContext": context, **container}])
+
+
+SPEC = "spec.podTemplate.spec"
+AGENT = f"{SPEC}.containers[pytorch]"
+
+
+def test_a_planned_pod_is_allowed_as_it_is() -> None:
+    assert fields() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hostNetwork", True),
+        ("hostPID", True),
+        ("hostIPC", True),
+        ("hostUsers", False),
+        ("nodeName", "node-1"),
+        ("runtimeClassName", "kata"),
+        ("serviceAccount", "admin"),
+        ("shareProcessNamespace", True),
+        ("priority", 2000000000),
+        ("restartPolicy", "Always"),
+        ("activeDeadlineSeconds", 5),
+        ("ephemeralContainers", [{"name": "x"}]),
+        ("os", {"name": "linux"}),
+        ("fieldOfTheFuture", 1),
+    ],
+)
+def test_a_field_of_a_pod_that_is_not_listed_is_refused(name: str, value: Any) -> None:
+    assert of_pod(**{name: value}) == [f"{SPEC}.{name}"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"hostPath": {"path": "/"}},
+        {"nfs": {"server": "x", "path": "/"}},
+        {"csi": {"driver": "x"}},
+        {"image": {"reference": "x"}},
+    ],
+)
+def test_a_volume_of_another_type_is_refused(source: dict) -> None:
+    assert of_pod(volumes=[{"name": "v", **source}]) == [f"{SPEC}.volumes[v].{next(iter(source))}"]
+
+
+@pytest.mark.parametrize("kind", ["serviceAccountToken", "clusterTrustBundle", "podCertificate"])
+def test_a_projected_token_is_refused(kind: str) -> None:
+    volume = {"name": "v", "projected": {"sources": [{"secret": {"name": "s"}}, {kind: {"path": "t"}}]}}
+
+    assert of_pod(volumes=[volume]) == [f"{SPEC}.volumes[v].projected.{kind}"]
+
+
+def test_the_volume_of_the_agent_cannot_be_changed() -> None:
+    token = {"serviceAccountToken": {"path": "api"}}
+    changed = {"name": "trainjobs", "projected": {"sources": [token]}}
+
+    assert of_pod(volumes=[changed]) == [f"{SPEC}.volumes[trainjobs]"]
+    assert f"{SPEC}.volumes" in of_pod(volumes=None)
+
+
+@pytest.mark.parametrize(
+    ("container", "field"),
+    [
+        ({"securityContext": {"privileged": True}}, "securityContext.privileged"),
+        ({"securityContext": {"allowPrivilegeEscalation": True}}, "securityContext.allowPrivilegeEscalation"),
+        ({"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}}}, "securityContext.capabilities.add"),
+        ({"securityContext": {"capabilities": None}}, "securityContext.capabilities.drop"),
+        ({"securityContext": {"procMount": "Unmasked"}}, "securityContext.procMount"),
+        ({"securityContext": {"runAsUser": 0}}, "securityContext.runAsUser"),
+        ({"securityContext": {"runAsNonRoot": False}}, "securityContext.runAsNonRoot"),
+        ({"securityContext": {"seccompProfile": {"type": "Unconfined"}}}, "securityContext.seccompProfile"),
+        ({"ports": [{"containerPort": 80, "hostPort": 80}]}, "ports.hostPort"),
+        ({"ports": [{"containerPort": 80, "hostIP": "0.0.0.0"}]}, "ports.hostIP"),
+        ({"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}, "volumeDevices"),
+        ({"lifecycle": {"postStart": {"exec": {"command": ["x"]}}}}, "lifecycle"),
+        ({"command": ["sh"]}, "command"),
+        ({"args": ["x"]}, "args"),
+        ({"env": [{"name": "TRAINJOBS_STATUS_URL", "value": "x"}]}, "env[TRAINJOBS_STATUS_URL]"),
+        ({"env": [{"name": "TRAINJOBS_ATTEMPT", "value": "9"}]}, "env[TRAINJOBS_ATTEMPT]"),
+        ({"volumeMounts": [{"mountPath": "/etc/trainjobs", "name": "tmp"}]}, "volumeMounts"),
+    ],
+)
+def test_what_the_agents_container_may_not_have_is_refused(container: dict, field: str) -> None:
+    assert of_container(**container) == [f"{AGENT}.{field}"]
+
+
+def test_the_agents_container_cannot_be_removed() -> None:
+    assert AGENT in of_pod(containers=None)
+
+
+def test_other_containers_are_judged_too() -> None:
+    assert of_sidecar() == []
+    assert of_sidecar(securityContext={}) == [
+        f"{SPEC}.containers[side].securityContext.allowPrivilegeEscalation",
+        f"{SPEC}.containers[side].securityContext.capabilities.drop",
+    ]
+    assert of_pod(initContainers=[{"name": "i", "securityContext": {"privileged": True}}])[0] == (
+        f"{SPEC}.initContainers[i].securityContext.privileged"
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "field"),
+    [
+        ({"runAsUser": 0}, "runAsUser"),
+        ({"runAsNonRoot": False}, "runAsNonRoot"),
+        ({"seccompProfile": None}, "seccompProfile"),
+        ({"sysctls": [{"name": "x", "value": "1"}]}, "sysctls"),
+        ({"seLinuxOptions": {"level": "s0"}}, "seLinuxOptions"),
+    ],
+)
+def test_the_pods_security_cannot_be_lowered(context: dict, field: str) -> None:
+    assert of_pod(securityContext=context) == [f"{SPEC}.securityContext.{field}"]
+
+
+def test_the_api_token_stays_off() -> None:
+    assert of_pod(automountServiceAccountToken=True) == [f"{SPEC}.automountServiceAccountToken"]
+    assert of_pod(automountServiceAccountToken=None) == [f"{SPEC}.automountServiceAccountToken"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"trainjobs.dev/run-uid": "another"}},
+        {"labels": {"training.kubeflow.org/replica-index": "0"}},
+        {"labels": {"kueue.x-k8s.io/queue-name": "other"}},
+        {"annotations": {"trainjobs.dev/recipe": "{}"}},
+        {"annotations": {"container.apparmor.security.beta.kubernetes.io/pytorch": "unconfined"}},
+    ],
+)
+def test_labels_and_annotations_that_others_go_by_are_refused(metadata: dict) -> None:
+    kind = next(iter(metadata))
+    name = next(iter(metadata[kind]))
+
+    assert fields(podTemplate={"metadata": metadata}) == [f"spec.podTemplate.metadata.{kind}[{name}]"]
+
+
+def test_other_labels_and_annotations_are_allowed() -> None:
+    metadata = {"labels": {"team": "a"}, "annotations": {"k8s.v1.cni.cncf.io/networks": "rdma"}}
+
+    assert fields(podTemplate={"metadata": metadata}) == []
+    assert fields(podTemplate={"metadata": {"name": "x"}}) == ["spec.podTemplate.metadata.name"]
+
+
+def test_system_priorities_are_refused_where_they_are_asked_for() -> None:
+    assert fields(runPolicy={"priorityClassName": "system-node-critical"}) == [
+        "spec.runPolicy.priorityClassName"
+    ]
+    assert of_pod(priorityClassName="system-cluster-critical") == [f"{SPEC}.priorityClassName"]
+    assert of_pod(priorityClassName="batch") == []
+
+
+def test_only_listed_service_accounts_are_allowed() -> None:
+    assert fields(runtime={"serviceAccountName": "trainer"}) == []
+    assert fields(runtime={"serviceAccountName": "default"}) == []
+    assert fields(runtime={"serviceAccountName": "admin"}) == ["spec.runtime.serviceAccountName"]
+    assert of_pod(serviceAccountName="admin") == [f"{SPEC}.serviceAccountName"]
+
+
+def test_the_operators_variables_cannot_be_given_by_the_manifest() -> None:
+    assert fields(runtime={"env": [{"name": "TRAINJOBS_STATUS_URL", "value": "http://x"}]})[0] == (
+        "spec.runtime.env[0]"
+    )
+
+
+def test_code_from_models_is_refused_where_the_platform_forbids_it() -> None:
+    forbids = PLATFORM.model_copy(update={"trust_remote_code": False})
+    model = {"uri": "s3://models/base", "trustRemoteCode": True}
+
+    assert fields(baseModel=model) == []
+    assert fields(forbids, baseModel=model) == ["spec.baseModel.trustRemoteCode"]
+    assert fields(forbids, kind="RLHFRun", algorithm={"type": "DPO", "dpo": {"reference": model}}) == [
+        "spec.algorithm.dpo.reference.trustRemoteCode"
+    ]
+
+
+def test_files_beside_the_manifest_are_one_refusal_that_names_every_field() -> None:
+    found = rendering(
+        a_plan(
+            baseModel={"uri": "file://./model"},
+            dataset={"train": "file://./t.jsonl", "test": "s3://bucket/t"},
+        )
+    ).violations
+
+    assert [one.field for one in found] == ["spec.baseModel.uri, spec.dataset.train"]
+    assert found[0].reason is Reason.INVALID_SPEC
+
+
+def test_checkpoints_in_a_folder_of_the_pod_are_refused_unless_a_claim_is_mounted_there() -> None:
+    storage = {"storage": {"uri": "file:///mnt/results"}}
+    volume = {
+        "volumes": [{"name": "results", "persistentVolumeClaim": {"claimName": "results"}}],
+        "containers": [{"name": "pytorch", "volumeMounts": [{"name": "results", "mountPath": "/mnt"}]}],
+    }
+
+    assert fields(checkpoints=storage) == ["spec.checkpoints.storage.uri"]
+    assert fields(checkpoints=storage, podTemplate={"spec": volume}) == []
+
+
+def test_a_run_without_an_image_is_refused() -> None:
+    assert fields(PLATFORM.model_copy(update={"image": ""})) == ["spec.runtime.image"]
+    assert fields(PLATFORM.model_copy(update={"image": ""}), runtime={"image": "mine"}) == []
+
+
+def test_a_recipe_that_no_annotation_holds_is_refused() -> None:
+    found = fields(runtime={"command": ["x" * 16000] * 20})
+
+    assert found == ["spec"]
+
+
+def test_refusals_are_known_before_the_dependencies_are() -> None:
+    waiting = {"fromRun": {"kind": "SFTRun", "name": "chat"}}
+
+    assert refusals(a_run(baseModel=waiting), PLATFORM) == ()
+    refused = refusals(a_run(baseModel=waiting, podTemplate={"spec": {"hostPID": True}}), PLATFORM)
+    assert [(one.reason, one.permanent) for one in refused] == [(Reason.POLICY_DENIED, True)]
+
+
+def test_a_run_that_cannot_be_resolved_is_refused() -> None:
+    refused = refusals(a_run(), Settings(image="x"))
+
+    assert [one.reason for one in refused] == [Reason.INVALID_SPEC]
+    assert refused[0].message.startswith("spec.checkpoints.storage.uri: ")
+
+
+def test_a_dependency_that_is_known_is_not_assumed() -> None:
+    run = a_run(baseModel={"fromRun": {"kind": "SFTRun", "name": "chat"}})
+    pinned = with_assumed_models(run, "s3://first")
+
+    assert with_assumed_models(pinned, "s3://second") == pinned
+    assert pinned.status.dependencies[0].uri == "s3://first/ml/SFTRun/chat/artifacts/model"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["hostNetwork", "hostPID", "nodeName", "runtimeClassName", "volumes", "containers"]),
+        st.recursive(
+            st.none() | st.booleans() | st.text(max_size=5),
+            lambda inner: (
+                st.lists(inner, max_size=2)
+                | st.dictionaries(
+                    st.sampled_from(["name", "hostPath", "privileged", "securityContext"]), inner, max_size=2
+                )
+            ),
+            max_leaves=6,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_no_value_however_odd_smuggles_a_forbidden_field_past(spec: dict) -> None:
+    refused = refusals(a_run(podTemplate={"spec": spec}), PLATFORM)
+
+    forbidden = {"hostNetwork", "hostPID", "nodeName", "runtimeClassName"}
+    if any(spec.get(name) is not None for name in forbidden):
+        assert refused

@@ -1,0 +1,50 @@
+"""What an API server's answers mean."""
+
+import json
+
+import pytest
+
+from trainjobs.kube import errors
+from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "expected"),
+    [
+        (404, "NotFound", errors.NotFound),
+        (409, "AlreadyExists", errors.AlreadyExists),
+        (409, "Conflict", errors.Conflict),
+        (410, "Expired", errors.Gone),
+        (403, "Forbidden", errors.Forbidden),
+        (401, "Unauthorized", errors.Forbidden),
+        (422, "Invalid", errors.Invalid),
+        (400, "BadRequest", errors.Invalid),
+        (429, "TooManyRequests", errors.Unreachable),
+        (500, "InternalError", errors.Unreachable),
+        (503, "ServiceUnavailable", errors.Unreachable),
+    ],
+)
+def test_an_answer_becomes_its_error_with_the_servers_own_words(
+    status: int, reason: str, expected: type[errors.KubeError]
+):
+    body = json.dumps({"kind": "Status", "reason": reason, "message": "said so"}).encode()
+    error = errors.error_of(status, body, "GET /x")
+    assert type(error) is expected
+    assert str(error) == "GET /x: said so"
+
+
+def test_a_namespace_that_is_being_deleted_is_told_from_a_missing_right():
+    details = {"causes": [{"reason": "NamespaceTerminating"}]}
+    body = json.dumps({"reason": "Forbidden", "message": "no", "details": details}).encode()
+    assert type(errors.error_of(403, body, "POST /x")) is errors.NamespaceTerminating
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null"])
+def test_what_no_api_server_says_is_no_crash(body: bytes):
+    assert isinstance(errors.error_of(502, body, "GET /x"), errors.Unreachable)
+
+
+def test_every_object_has_its_address():
+    assert PODS.path("a", "b", "status") == "/api/v1/namespaces/a/pods/b/status"
+    assert PYTORCHJOBS.path(None) == "/apis/kubeflow.org/v1/pytorchjobs"
+    assert RUNS["SFTRun"].path("a", "../b") == "/apis/trainjobs.dev/v1alpha1/namespaces/a/sftruns/..%2Fb"

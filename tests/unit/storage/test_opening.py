@@ -1,0 +1,31 @@
+"""Opening a folder needs neither obstore nor boto3, and sees early what cannot be used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from trainjobs.storage.opening import open_store
+
+
+def test_a_folder_that_is_not_there_yet_is_made_by_the_first_write(tmp_path: Path):
+    store = open_store((tmp_path / "new" / "runs").as_uri())
+    assert not (tmp_path / "new").exists()
+    assert list(store.list()) == []
+    store.put("x", b"1")
+    assert (tmp_path / "new" / "runs" / "x").read_bytes() == b"1"
+
+
+def test_a_folder_with_a_space_in_its_name_is_that_folder(tmp_path: Path):
+    open_store((tmp_path / "my runs").as_uri()).put("x", b"1")
+    assert (tmp_path / "my runs" / "x").exists()
+
+
+def test_opening_a_folder_loads_no_client_of_s3(tmp_path: Path):
+    program = (
+        "import sys; from trainjobs.storage import checkpoints\n"
+        "from trainjobs.storage.opening import open_store\n"
+        f"open_store({tmp_path.as_uri()!r})\n"
+        "print([name for name in ('boto3', 'botocore', 'obstore', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

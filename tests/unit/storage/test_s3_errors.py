@@ -1,0 +1,64 @@
+"""Texts as obstore 0.12 and versitygw 1.8 wrote them, and what each means."""
+
+import pytest
+from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError
+
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
+from trainjobs.storage.s3_errors import Place, explain
+from trainjobs.storage.store import AlreadyExists, ObjectNotFound
+
+PLACE = Place("bucket", "http://127.0.0.1:7070", "the environment (AWS_ACCESS_KEY_ID)")
+
+
+def answered(status: int, code: str = "") -> str:
+    body = (
+        f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>words</Message></Error>' if code else ""
+    )
+    return (
+        "Generic S3 error: Error performing PUT http://127.0.0.1:7070/bucket/run/x in 5ms - "
+        f"Server returned non-2xx status code: {status} Words: {body}\n\nDebug source:\nGeneric {{}}"
+    )
+
+
+def unreachable(cause: str) -> str:
+    return (
+        "Generic S3 error: Error performing GET http://127.0.0.1:7070/bucket in 1s, after 3 retries, "
+        f"max_retries: 3, retry_timeout: 30s  - HTTP error: error sending request\n\nDebug source:\n{cause}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "message", "transient"),
+    [
+        (AlreadyExistsError(answered(412)), AlreadyExists, "exists already", False),
+        (FileNotFoundError(answered(404, "NoSuchKey")), ObjectNotFound, "not found", False),
+        (FileNotFoundError(answered(404)), ObjectNotFound, "not found", False),
+        (FileNotFoundError(answered(404, "NoSuchBucket")), StorageUnavailable, "no bucket 'bucket'", False),
+        (FileNotFoundError(answered(404, "XAdminUserNotFound")), AccessDenied, "access denied", False),
+        (PermissionDeniedError(answered(403)), AccessDenied, "keys come from the environment", False),
+        (GenericError(answered(403, "SignatureDoesNotMatch")), AccessDenied, "SignatureDoesNotMatch", False),
+        (GenericError(answered(400, "ExpiredToken")), AccessDenied, "ExpiredToken", False),
+        (GenericError(answered(400, "InvalidBucketName")), InvalidRecipe, "cannot be a bucket's name", False),
+        (GenericError(answered(507, "InsufficientStorage")), StorageUnavailable, "storage is full", False),
+        (GenericError(answered(501, "NotImplemented")), StorageUnavailable, "conditional writes", False),
+        (GenericError(answered(400, "BadDigest")), StorageUnavailable, "answered 400 BadDigest", False),
+        (GenericError(answered(503, "SlowDown")), StorageUnavailable, "answered 503 SlowDown", True),
+        (GenericError(answered(500)), StorageUnavailable, "answered 500", True),
+        (GenericError(answered(429)), StorageUnavailable, "answered 429", True),
+        (GenericError(unreachable("Connection refused")), StorageUnavailable, "connection refused", True),
+        (GenericError(unreachable("dns error")), StorageUnavailable, "does not resolve", True),
+        (GenericError(unreachable("TimedOut")), StorageUnavailable, "no answer in time", True),
+        (GenericError(unreachable("UnknownIssuer")), StorageUnavailable, "AWS_CA_BUNDLE", True),
+        (GenericError(unreachable("?")), StorageUnavailable, "error sending request", True),
+    ],
+)
+def test_what_a_server_says_is_told_in_one_line(
+    raised: Exception, error: type[Exception], message: str, transient: bool
+):
+    refusal = explain(raised, PLACE, "writing run/x")
+    line = str(refusal.error)
+    assert type(refusal.error) is error
+    assert message in line
+    assert line.startswith("s3://bucket at http://127.0.0.1:7070: ")
+    assert "\n" not in line
+    assert refusal.transient is transient
