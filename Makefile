@@ -60,7 +60,11 @@ unit: install
 
 .PHONY: test
 test: check ## check, then every other level of tests (TRAINJOBS_TEST_LEVELS leaves some out)
-	@hack/run-tests.sh crds charts storage agent training cli browser
+	@hack/run-tests.sh crds charts storage agent training cli browser controller
+
+.PHONY: cluster
+cluster: install ## the tests on a real Kubernetes (the first time builds it: 20 minutes)
+	@hack/run-tests.sh cluster
 
 .PHONY: cluster-up
 cluster-up: install ## start a real Kubernetes to try things on (the first time builds it: 20 minutes)

@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.."
 
-known="unit golden crds charts storage agent training cli browser cluster"
+known="unit golden crds charts storage agent training cli browser controller cluster"
 allowed=${TRAINJOBS_TEST_LEVELS:-$known}
 for level in $allowed; do
     case " $known " in
@@ -17,6 +17,15 @@ for level in $allowed; do
     esac
 done
 
+# Run one level's tests with these arguments for pytest; true when they pass.
+tests() {
+    # shellcheck disable=SC2086  # PYTEST_ARGS is a list of words
+    .venv/bin/python -m pytest "tests/$level" "$@" ${PYTEST_ARGS:-} </dev/null
+    status=$?
+    [ $status -ne 5 ] || echo "level $level: tests/$level has no tests" >&2
+    return $status
+}
+
 failed=
 for level in "$@"; do
     case " $allowed " in
@@ -26,27 +35,27 @@ for level in "$@"; do
         continue
         ;;
     esac
-    case $level in
-    unit | golden) how="-n 2 --dist worksteal" ;;
-    # A file's tests share what they trained or started.
-    agent | training | cli) how="-n 2 --dist loadfile" ;;
-    *) how="" ;;
-    esac
     echo "== $level"
     if [ "$level" = browser ] && ! hack/need-chromium.sh; then
         failed="$failed $level"
         continue
     fi
-    # Kubernetes is built before the tests, whose time is limited; it says what it builds.
-    if [ "$level" = cluster ] && ! .venv/bin/python -m tests.cluster.harness build; then
+    # What takes minutes to build is built before the tests, whose time is limited; it says what it builds.
+    case $level in
+    controller) .venv/bin/python -m tests.cluster.harness.parts etcd kube-apiserver kubectl ;;
+    cluster) .venv/bin/python -m tests.cluster.harness build ;;
+    esac || {
         failed="$failed $level"
         continue
-    fi
-    # shellcheck disable=SC2086  # both are lists of words
-    .venv/bin/python -m pytest "tests/$level" $how ${PYTEST_ARGS:-} </dev/null
-    status=$?
-    [ $status -ne 5 ] || echo "level $level: tests/$level has no tests" >&2
-    [ $status -eq 0 ] || failed="$failed $level"
+    }
+    case $level in
+    unit | golden) tests -n 2 --dist worksteal ;;
+    # A file's tests share what they trained or started.
+    agent | training | cli) tests -n 2 --dist loadfile ;;
+    # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
+    cluster) tests -n 4 --dist worksteal -m "not alone" && tests -m alone ;;
+    *) tests ;;
+    esac || failed="$failed $level"
 done
 if [ -n "$failed" ]; then
     echo "failed levels:$failed" >&2

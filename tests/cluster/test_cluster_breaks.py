@@ -17,6 +17,8 @@ from tests.cluster.harness.sandbox import wait_for
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(autouse=True)
 def whole_again(own_cluster):

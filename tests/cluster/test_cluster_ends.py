@@ -11,6 +11,9 @@ import pytest
 from tests.cluster.harness.leftovers import hierarchies
 from tests.cluster.harness.sandbox import wait_for
 
+# It counts on the machine's resources, and on the kernel's settings staying as they are.
+pytestmark = pytest.mark.alone
+
 HOLD = """
 import time
 from tests.cluster.harness import own

@@ -8,6 +8,8 @@ import pytest
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
 
+pytestmark = pytest.mark.alone
+
 SCRIPT = ("--steps", "80", "--step-seconds", "0.25", "--save-every", "20")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cluster.operator_fixture import Bench
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def s3_again(bench: Bench):

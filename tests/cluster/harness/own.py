@@ -110,7 +110,7 @@ def stop() -> None:
 def build() -> None:
     """Install and build whatever is missing: programs, and the images that a cluster starts with."""
     debian.install_missing()
-    parts.build_all()
+    parts.build()
     images.pause_archive()
     images.base_archive()
 
