@@ -74,6 +74,10 @@ cluster-up: install ## start a real Kubernetes to try things on (the first time 
 cluster-down: install ## stop it, and clean up after one that crashed
 	@$(BIN)/python -m tests.cluster.harness down
 
+.PHONY: demo-cluster
+demo-cluster: install ## the demo in pods of a real Kubernetes, which stays up (the first time builds it: 30 minutes)
+	@$(BIN)/python -m tests.cluster.demo
+
 .PHONY: fix
 fix: install ## format the code and apply the linter's safe fixes
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -16,7 +16,7 @@ import yaml
 from tests.cluster.harness.manifests import host_volume
 from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.operator_image import REPOSITORY, ROOT, operator_archive, operator_tag
+from tests.cluster.project_images import OPERATOR, ROOT
 from tests.harness.versitygw import REGION
 from trainjobs.core.checkpoints.layout import run_prefix
 
@@ -50,11 +50,11 @@ def install_operator(cluster: OwnCluster) -> str:
 
     Test processes that run side by side share the release; one that stands as it should is left alone.
     """
-    tag = operator_tag()
+    tag = OPERATOR.tag()
     root = cluster.sandbox.layout.root
     with open(root / "operator.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        archive = operator_archive(tag)
+        archive = OPERATOR.archive(tag)
         values, installed = root / "values.yaml", root / "installed"
         text = yaml.safe_dump(_values(cluster, tag))
         wanted = hashlib.sha256(text.encode() + _content(CHART)).hexdigest()
@@ -69,11 +69,11 @@ def install_operator(cluster: OwnCluster) -> str:
                 "--values", str(values), "--wait", "--timeout", "180s",
             )  # fmt: skip
             installed.write_text(wanted)
-    return f"{REPOSITORY}:{tag}"
+    return f"{OPERATOR.repository}:{tag}"
 
 
 def _values(cluster: OwnCluster, tag: str) -> dict[str, Any]:
-    image = {"repository": REPOSITORY, "tag": tag}
+    image = {"repository": OPERATOR.repository, "tag": tag}
     storage = {
         "uri": f"s3://{BUCKET}",
         "endpoint": cluster.s3.endpoint,

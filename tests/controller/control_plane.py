@@ -155,7 +155,7 @@ class ControlPlane:
         deadline = time.monotonic() + 20
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=20, context=trusted) as answer:
+                with urllib.request.urlopen(request, timeout=60, context=trusted) as answer:
                     return json.loads(answer.read())
             except urllib.error.HTTPError as error:
                 # A kind that is new: its storage is being set up.
@@ -174,11 +174,14 @@ class ControlPlane:
         """Make the four kinds of run known, and PyTorchJobs as training-operator defines them."""
         self.kubectl("apply", "--server-side", "-f", str(CRDS))
         self.install_backend()
-        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
     def install_backend(self) -> None:
+        """Make PyTorchJobs known, and wait until everything that is known can be used."""
         base = parts.TRAINING_OPERATOR.source_folder() / "manifests" / "base" / "crds"
         self.kubectl("apply", "--server-side", "-f", str(base / "kubeflow.org_pytorchjobs.yaml"))
+        # `kubectl wait` for the condition fails at once where a definition has no conditions at all yet.
+        self.kubectl("wait", "--for=jsonpath={.status.conditions}", "crd", "--all", "--timeout=60s")
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
 
     def _start(self, name: str, binary: Path, **flags: object) -> None:
         arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]

@@ -111,7 +111,7 @@ class Operator:
             self._process.wait()
 
 
-def wait_for(condition: Any, what: str, *, seconds: float = 20, every: float = 0.1) -> Any:
+def wait_for(condition: Any, what: str, *, seconds: float = 60, every: float = 0.1) -> Any:
     """Wait until a condition holds and return what it gave; TimeoutError with `what` when it does not."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

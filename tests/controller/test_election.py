@@ -52,7 +52,7 @@ def test_when_the_leader_is_killed_the_other_goes_on(replicas: tuple[Operator, O
     begun = time.monotonic()
     first.kill()
     world.create(run("two"))
-    world.wait_for_job("two", seconds=20)
+    world.wait_for_job("two", seconds=60)
     # The whole lease, one try, and the start of the watches.
     assert time.monotonic() - begun < 15
     assert leader(replicas) is second
@@ -78,11 +78,11 @@ def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(
     world.create(run("chat"))
     world.wait_for_job("chat")
     first.send(signal.SIGSTOP)
-    wait_for(lambda: second.metric("trainjobs_leader") == 1, "the other to lead", seconds=20)
+    wait_for(lambda: second.metric("trainjobs_leader") == 1, "the other to lead", seconds=60)
     world.create(run("late"))
     world.wait_for_job("late")
     versions = {name: world.get(name)["metadata"]["resourceVersion"] for name in ("chat", "late")}
     first.send(signal.SIGCONT)
-    assert first.wait(seconds=40) == 1
+    assert first.wait(seconds=60) == 1
     assert {name: world.get(name)["metadata"]["resourceVersion"] for name in versions} == versions
     assert len(world.jobs()) == 2

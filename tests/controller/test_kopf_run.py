@@ -24,7 +24,7 @@ def test_kopf_run_brings_a_run_forward(plane: ControlPlane, world: World, repo: 
         world.create(run("chat"))
         world.wait_for_job("chat", seconds=60)
         process.terminate()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
         assert "Traceback" not in (tmp_path / "log").read_text()
     finally:
         process.kill()

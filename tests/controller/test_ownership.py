@@ -81,10 +81,10 @@ def test_an_operator_that_is_killed_at_any_moment_takes_up_what_it_left(operator
     for name in names:
         world.create(run(name))
         operator.send(signal.SIGKILL)
-        operator.wait(seconds=10)
+        operator.wait(seconds=60)
         operator.launch()
     for name in names:
-        world.wait_for_job(name, seconds=40)
+        world.wait_for_job(name, seconds=60)
     assert len(world.jobs()) == len(names)
     pods = world.make_pods(world.wait_for_job(names[0]))
     world.start_pods(pods)

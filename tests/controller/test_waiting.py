@@ -78,10 +78,9 @@ def test_an_object_that_this_version_cannot_read_is_told_so(
     spec["properties"]["invention"] = {"type": "string"}
     try:
         plane.request("PUT", crd, loose)
-        wait_for(
-            lambda: "invention" in world.create(run("new", invention="x"))["spec"] or world.delete("new"),
-            "the new definition to hold",
-        )
+        newer = run("new", invention="x")
+        wait_for(lambda: "invention" in world.try_create(newer)["spec"], "the new definition to hold")
+        world.create(newer)
         said = world.wait_for_condition("new", "Accepted", "False")
         assert said["reason"] == "InvalidSpec"
         assert "spec.invention: there is no such field" in said["message"]
@@ -123,9 +122,8 @@ def test_without_pytorchjobs_runs_wait_and_go_on_when_they_are_installed(
         assert world.wait_for_condition("chat", "Accepted", "False")["reason"] == "BackendMissing"
     finally:
         plane.install_backend()
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     # It ends, for whoever keeps it running to start it anew: only then it watches them.
-    assert operator.wait(seconds=40) == 1
+    assert operator.wait(seconds=60) == 1
     operator.start()
     world.wait_for_job("chat")
 

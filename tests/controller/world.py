@@ -42,9 +42,11 @@ class World:
 
     def create(self, body: dict[str, Any]) -> dict[str, Any]:
         """Create a run."""
-        return self._post(
-            f"/apis/trainjobs.dev/v1alpha1/namespaces/{self.namespace}/{PLURALS[body['kind']]}", body
-        )
+        return self._post(self._runs_path(body["kind"]), body)
+
+    def try_create(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What the API server would make of a run; nothing is created."""
+        return self._post(f"{self._runs_path(body['kind'])}?dryRun=All", body)
 
     def get(self, name: str, kind: str = "SFTRun") -> dict[str, Any]:
         """A run as it stands."""
@@ -59,7 +61,7 @@ class World:
         return next((one for one in found if one["type"] == type_), {})
 
     def wait_for_condition(
-        self, name: str, type_: str, status: str = "True", kind: str = "SFTRun", seconds: float = 20
+        self, name: str, type_: str, status: str = "True", kind: str = "SFTRun", seconds: float = 60
     ) -> dict[str, Any]:
         return wait_for(
             lambda: (one := self.condition(name, type_, kind)).get("status") == status and one,
@@ -79,7 +81,7 @@ class World:
             own, key=lambda one: int(one["metadata"].get("labels", {}).get("trainjobs.dev/attempt", "0"))
         )
 
-    def wait_for_job(self, name: str, attempt: int = 1, seconds: float = 20) -> dict[str, Any]:
+    def wait_for_job(self, name: str, attempt: int = 1, seconds: float = 60) -> dict[str, Any]:
         """The job of an attempt, once the status names it."""
 
         def there() -> dict[str, Any] | None:
@@ -201,7 +203,10 @@ class World:
             raise RuntimeError(f"POST {path}: {error.read().decode()[:1000]}") from error
 
     def _run_path(self, name: str, kind: str) -> str:
-        return f"/apis/trainjobs.dev/v1alpha1/namespaces/{self.namespace}/{PLURALS[kind]}/{name}"
+        return f"{self._runs_path(kind)}/{name}"
+
+    def _runs_path(self, kind: str) -> str:
+        return f"/apis/trainjobs.dev/v1alpha1/namespaces/{self.namespace}/{PLURALS[kind]}"
 
     def _jobs_path(self) -> str:
         return f"/apis/kubeflow.org/v1/namespaces/{self.namespace}/pytorchjobs"

@@ -60,6 +60,12 @@ class Cluster(ABC):
             check=False,
         )
 
+    def watch_kubectl(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a kubectl that goes on, such as `get --watch`; whoever starts it ends it."""
+        command = [str(parts.KUBECTL.binary()), *arguments]
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
     def helm(self, *arguments: str, timeout: float = 300) -> str:
         """Run helm and return what it prints; raises RuntimeError with its message when it fails."""
         command = [str(parts.HELM.binary()), *arguments]

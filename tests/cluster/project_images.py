@@ -1,0 +1,65 @@
+"""The project's images for the tests' cluster, named by their content: built when some of that changes."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.harness.image_build import build_image
+from tests.harness.go_tools import cache
+
+ROOT = Path(__file__).parents[2]
+_SINGLE = tuple(
+    ROOT / name
+    for name in (
+        "pyproject.toml",
+        "uv.lock",
+        "README.md",
+        "LICENSE",
+        ".dockerignore",
+        "hack/uv-requirements.txt",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectImage:
+    """One folder of `images/`."""
+
+    name: str
+
+    @property
+    def repository(self) -> str:
+        """The image's name without its tag."""
+        return f"trainjobs.dev/{self.name}"
+
+    @property
+    def dockerfile(self) -> Path:
+        """What it is built from; the context is the repository's root."""
+        return ROOT / "images" / self.name / "Dockerfile"
+
+    def tag(self) -> str:
+        """A tag that is the same as long as everything that the Dockerfile copies is."""
+        digest = hashlib.sha256()
+        sources = sorted(
+            path for path in (ROOT / "src").rglob("*") if path.is_file() and path.suffix != ".pyc"
+        )
+        for path in (self.dockerfile, *_SINGLE, *sources):
+            digest.update(f"{path.relative_to(ROOT)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:12]
+
+    def archive(self, tag: str) -> Path:
+        """The image's archive; builds it where there is none of this tag, and lets go of older ones."""
+        name = self.repository.replace("/", "-")
+        folder = cache() / "images"
+        for archive in folder.glob(f"built-{name}-{tag}-*.tar"):
+            return archive
+        built = build_image(ROOT, self.dockerfile, f"{self.repository}:{tag}")
+        for older in folder.glob(f"built-{name}-*.tar"):
+            if older != built:
+                older.unlink()
+        return built
+
+
+OPERATOR = ProjectImage("operator")
+TRAINER = ProjectImage("trainer")

@@ -1,0 +1,262 @@
+"""Runs that train for real, with torch in their pods: what comes out, and that no disturbance changes it."""
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cluster.harness.own import OwnCluster
+from tests.cluster.harness.sandbox import wait_for
+from tests.cluster.operator_fixture import Bench
+from tests.cluster.project_images import TRAINER
+from tests.cluster.ratings import SAVE_EVERY, STEPS, Ratings, prepare_inputs
+
+# It takes both processors, and loses nodes.
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1200, func_only=True)]
+
+
+@pytest.fixture(scope="module")
+def ratings(
+    own_cluster: OwnCluster, operator_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ratings]:
+    """The example's inputs in the cluster's S3, and a namespace whose runs all tests of this file see."""
+    bench = Bench(own_cluster, own_cluster.make_namespace("real-training"))
+    bench.prepare()
+    found = Ratings(bench, prepare_inputs(tmp_path_factory.mktemp("ratings")))
+    found.upload()
+    yield found
+    own_cluster.kubectl("delete", "namespace", bench.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def trainer_image(own_cluster: OwnCluster) -> str:
+    """The trainer's image, on one machine only: it is large."""
+    tag = TRAINER.tag()
+    own_cluster.load_image(TRAINER.archive(tag), nodes=["node1"])
+    return f"{TRAINER.repository}:{tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """How the run ends that nothing happens to."""
+
+    manifest: dict[str, Any]
+    status: dict[str, Any]
+    model: Path
+    asked: int
+    """Step of the checkpoint that was asked for meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    ratings: Ratings, trainer_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
+    """The example from `kubectl apply` to Succeeded, in the trainer's image; asked to save on the way."""
+    bench = ratings.bench
+    manifest = ratings.manifest("whole", runtime={"image": trainer_image})
+    manifest["spec"]["podTemplate"] = {"spec": {"nodeSelector": {"kubernetes.io/hostname": "node1"}}}
+    begun = time.monotonic()
+    bench.apply_manifest(manifest)
+    bench.until("whole", lambda: bench.status("whole").get("job"), "the job")
+    print(f"from apply to the job: {time.monotonic() - begun:.1f} s")
+    bench.until("whole", lambda: bench.step("whole") > 0, "the first step", seconds=240)
+    print(f"from apply to the first step in the status: {time.monotonic() - begun:.1f} s")
+    asked = ask_for_checkpoint(bench)
+    bench.wait("whole", "Succeeded", 600)
+    home = ratings.pull("whole", tmp_path_factory.mktemp("home") / "model")
+    return Undisturbed(manifest, bench.status("whole"), home, asked)
+
+
+def ask_for_checkpoint(bench: Bench) -> int:
+    """Annotate the run and wait for a checkpoint that was not due; its step."""
+    begun = time.monotonic()
+    bench.kubectl("annotate", "rmrun", "whole", "trainjobs.dev/checkpoint-now=1")
+    uid = bench.run("whole")["metadata"]["uid"]
+
+    def found() -> int:
+        return next(iter(off_schedule(bench.stored("whole", uid), attempt=1)), 0)
+
+    step = bench.until("whole", found, "the checkpoint that was asked for", seconds=60)
+    print(f"from the annotation to the complete checkpoint: {time.monotonic() - begun:.1f} s")
+    return step
+
+
+def off_schedule(keys: Iterable[str], attempt: int) -> list[int]:
+    """Steps of the checkpoints that an attempt saved though none was due."""
+    complete = re.compile(rf"checkpoints/step-(\d+)-a{attempt:04}/MANIFEST.json")
+    steps = [int(found[1]) for key in keys if (found := complete.fullmatch(key))]
+    return [step for step in steps if step % SAVE_EVERY and step != STEPS]
+
+
+def weights(model: Path) -> bytes:
+    """A model's weights, as they are stored."""
+    return (model / "model.safetensors").read_bytes()
+
+
+def test_the_model_of_the_cluster_scores_as_the_one_trained_here(
+    ratings: Ratings, undisturbed: Undisturbed, tmp_path: Path
+):
+    status = undisturbed.status
+    assert (status["attempt"], status["progress"]["step"]) == (1, STEPS)
+    assert 0 < undisturbed.asked < STEPS
+    here = ratings.run_here(undisturbed.manifest, tmp_path)
+    assert ratings.scores(undisturbed.model) == ratings.scores(here)
+    assert weights(undisturbed.model) == weights(here)
+
+
+class Disturbed:
+    """One run that much happens to: each disturbance ends an attempt, and the next goes on."""
+
+    def __init__(self, ratings: Ratings, name: str) -> None:
+        self.ratings, self.bench, self.name = ratings, ratings.bench, name
+        self.attempt = 1
+        self.infrastructure = 0
+
+    def pods(self) -> list[dict[str, Any]]:
+        """The pods of the current attempt, once it has made steps beyond a checkpoint of its own."""
+        latest = self.bench.until(self.name, self._saved, f"attempt {self.attempt} to save", seconds=240)
+        self.bench.until(self.name, lambda: self.bench.step(self.name) > latest, "a step after it")
+        return self.bench.pods(self.name, self.attempt)
+
+    def stored(self) -> list[str]:
+        """What the run has in storage."""
+        return self.bench.stored(self.name, self.bench.run(self.name)["metadata"]["uid"])
+
+    def _saved(self) -> int:
+        status = self.bench.status(self.name)
+        latest = (status.get("checkpoints") or {}).get("latest") or {}
+        if status.get("attempt") == self.attempt and f"-a{self.attempt:04}" in latest.get("uri", ""):
+            return int(latest["step"])
+        return 0
+
+    def ended(self, reason: str, what: str, seconds: float = 90) -> dict[str, Any]:
+        """Wait until the attempt has ended and the next one resumed; how it failed."""
+        begun = time.monotonic()
+        following = self.attempt + 1
+        self.bench.until(
+            self.name, lambda: self.bench.status(self.name).get("attempt") == following, "the next", seconds
+        )
+        failure = dict(self.bench.status(self.name)["failure"])
+        assert failure["reason"] == reason, failure
+        self.attempt = following
+        resumed = self.bench.until(self.name, self._first_step, "a step of the next attempt", seconds=240)
+        print(f"{what}: {time.monotonic() - begun:.1f} s to step {resumed} of attempt {following}")
+        return failure
+
+    def _first_step(self) -> int:
+        status = self.bench.status(self.name)
+        running = self.bench.condition(self.name, "Running").get("status") == "True"
+        return self.bench.step(self.name) if running and status.get("attempt") == self.attempt else 0
+
+
+@pytest.fixture
+def nodes_again(ratings: Ratings):
+    """Give back the machine that the test lost."""
+    yield
+    for node in ratings.bench.cluster.nodes.values():
+        node.recover()
+
+
+def test_a_run_that_everything_happens_to_ends_as_the_undisturbed_one(
+    ratings: Ratings, undisturbed: Undisturbed, nodes_again, tmp_path: Path
+):
+    bench = ratings.bench
+    bench.apply_manifest(ratings.with_libraries(ratings.manifest("hurt")))
+    run = Disturbed(ratings, "hurt")
+
+    assert ratings.signal_training(run.pods()[1], signal.SIGKILL) == 1
+    run.ended("TrainingError", "a worker's process killed")
+    status = bench.status("hurt")
+    assert (status["restarts"], status["infrastructureRestarts"]) == (1, 0)
+
+    bench.kubectl("delete", "pod", run.pods()[1]["metadata"]["name"], "--wait=false")
+    run.ended("PodLost", "a pod deleted")
+    bench.kubectl("delete", "pod", run.pods()[0]["metadata"]["name"], "--wait=false")
+    run.ended("PodLost", "node 0's pod deleted")
+
+    drained = drain(bench, run.pods()[1])
+    run.ended("Preempted", "a machine drained")
+    assert 143 in drained()
+    assert off_schedule(run.stored(), attempt=4), "the drained attempt has not saved what it had"
+
+    late = lose_machine(bench, run.pods()[0])
+    run.ended("NodeLost", "a machine lost", seconds=300)
+    assert bench.status("hurt")["restarts"] == 1
+    late.wakes_and_ends()
+
+    bench.wait("hurt", "Succeeded", 600)
+    status = bench.status("hurt")
+    assert (status["attempt"], status["progress"]["step"]) == (run.attempt, STEPS)
+    assert late.wrote_nothing()
+    home = ratings.pull("hurt", tmp_path / "model")
+    assert weights(home) == weights(undisturbed.model)
+    assert status["metrics"]["latest"] == undisturbed.status["metrics"]["latest"]
+
+
+def drain(bench: Bench, pod: dict[str, Any]) -> Callable[[], list[int]]:
+    """Evict what runs on a pod's machine, as `kubectl drain` does; returns what tells its exit codes."""
+    name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
+    codes = '{.status.containerStatuses[*].state.terminated.exitCode}{"\\n"}'
+    watching = bench.cluster.watch_kubectl(
+        "-n", bench.namespace, "get", "pod", name, "-w", "-o", f"jsonpath={codes}"
+    )
+    bench.kubectl(
+        "drain", node, "--force", "--delete-emptydir-data", "--ignore-daemonsets",
+        f"--pod-selector=training.kubeflow.org/job-name={pod['metadata']['labels']['training.kubeflow.org/job-name']}",
+    )  # fmt: skip
+    bench.kubectl("uncordon", node)
+
+    def ended() -> list[int]:
+        watching.terminate()
+        return [int(line) for line in watching.communicate()[0].split()]
+
+    return ended
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An agent that is frozen with its machine, while its training goes on, and that comes back too late."""
+
+    bench: Bench
+    agent: psutil.Process
+    attempt: int
+    log: Path
+
+    def wakes_and_ends(self) -> None:
+        """Let it go on; it finds that it is not wanted any more, and ends by itself."""
+        self.agent.resume()
+        wait_for(lambda: not self.agent.is_running(), "the late agent to end", seconds=120)
+        said = self.log.read_text()
+        assert f"attempt {self.attempt + 1}" in said, said[-2000:]
+
+    def wrote_nothing(self) -> bool:
+        """Whether the storage holds what the newer attempt wrote, and nothing of this one after it."""
+        keys = self.bench.stored("hurt", self.bench.run("hurt")["metadata"]["uid"])
+        return "result.json" in keys and not any(f"-a{self.attempt:04}/" in key for key in keys)
+
+
+def lose_machine(bench: Bench, pod: dict[str, Any]) -> Late:
+    """Lose the machine of a pod to everybody's eyes; its processes run on, but for the frozen agent."""
+    meta, node = pod["metadata"], bench.cluster.nodes[pod["spec"]["nodeName"]]
+    processes = [psutil.Process(pid) for pid in node.signal_pod(meta["uid"], signal.SIGCONT)]
+    [agent] = [one for one in processes if "trainjobs.agent" in one.cmdline()]
+    [log] = node.folder.joinpath("pod-logs").glob(f"{meta['namespace']}_{meta['name']}_*/*/0.log")
+    node.stop_kubelet()
+    agent.suspend()
+    return Late(bench, agent, int(meta["labels"]["trainjobs.dev/attempt"]), log)
+
+
+def test_a_training_that_needs_more_memory_than_it_may_use_says_so(ratings: Ratings):
+    bench = ratings.bench
+    spec = {"resources": {"limits": {"memory": "500Mi"}}, "runPolicy": {"maxRestarts": 0}}
+    bench.apply_manifest(ratings.with_libraries(ratings.manifest("large", **spec)))
+    bench.wait("large", "Failed", 180)
+    failure = bench.status("large")["failure"]
+    assert failure["reason"] == "HostOutOfMemory"
+    assert "spec.resources.limits.memory" in failure["advice"]
