@@ -33,8 +33,7 @@ def prepared() -> tuple[Ratings, str]:
     say("== the operator: helm install")
     install_operator(cluster)
     say("== the trainer's image, on node1 (the first time builds it: 6 minutes)")
-    tag = TRAINER.tag()
-    cluster.load_image(TRAINER.archive(tag), nodes=["node1"])
+    image = TRAINER.load(cluster, nodes=["node1"])
     if not cluster.exists("namespace", NAMESPACE):
         cluster.make_namespace(NAMESPACE)
     bench = Bench(cluster, NAMESPACE)
@@ -42,7 +41,7 @@ def prepared() -> tuple[Ratings, str]:
     inputs = Path(tempfile.gettempdir(), "trainjobs-demo-inputs")
     ratings = Ratings(bench, prepare_inputs(inputs))
     ratings.upload()
-    return ratings, f"{TRAINER.repository}:{tag}"
+    return ratings, image
 
 
 def follow(bench: Bench) -> None:

@@ -1,13 +1,16 @@
 """The project's images for the tests' cluster, named by their content: built when some of that changes."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.harness.image_build import build_image
+from tests.cluster.harness.own import OwnCluster
 from tests.harness.go_tools import cache
 
 ROOT = Path(__file__).parents[2]
+KEPT = 4
 _SINGLE = tuple(
     ROOT / name
     for name in (
@@ -49,16 +52,27 @@ class ProjectImage:
         return digest.hexdigest()[:12]
 
     def archive(self, tag: str) -> Path:
-        """The image's archive; builds it where there is none of this tag, and lets go of older ones."""
+        """The image's archive; builds it where there is none of this tag, and lets go of old ones."""
         name = self.repository.replace("/", "-")
         folder = cache() / "images"
         for archive in folder.glob(f"built-{name}-{tag}-*.tar"):
             return archive
         built = build_image(ROOT, self.dockerfile, f"{self.repository}:{tag}")
-        for older in folder.glob(f"built-{name}-*.tar"):
-            if older != built:
-                older.unlink()
+        # Several, since several checkouts share the cache.
+        for old in sorted(folder.glob(f"built-{name}-*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            old.unlink()
         return built
+
+    def load(self, cluster: OwnCluster, nodes: Sequence[str]) -> str:
+        """Give nodes the image, and return its name; the archive goes, as what a node has it keeps."""
+        tag = self.tag()
+        image = f"{self.repository}:{tag}"
+        missing = [node for node in nodes if image not in cluster.nodes[node].images()]
+        if missing:
+            archive = self.archive(tag)
+            cluster.load_image(archive, nodes=missing)
+            archive.unlink()
+        return image
 
 
 OPERATOR = ProjectImage("operator")

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.cluster.harness.manifests import host_volume
 from tests.cluster.operator_fixture import BUCKET, Bench
 from tests.cluster.project_images import ROOT
+from trainjobs.api.yaml_documents import documents
 from trainjobs.core.checkpoints.layout import run_prefix
 
 EXAMPLE = ROOT / "examples" / "reward-model" / "review-ratings.yaml"
@@ -62,7 +61,8 @@ class Ratings:
 
     def manifest(self, name: str, **spec: Mapping[str, Any]) -> dict[str, Any]:
         """The example with its inputs in S3; `spec` goes over its sections."""
-        document = yaml.safe_load(EXAMPLE.read_text())
+        [found] = documents(EXAMPLE.read_text())
+        document: dict[str, Any] = json.loads(json.dumps(found.value))
         document["metadata"] = {"name": name, "namespace": self.bench.namespace}
         changes: dict[str, Mapping[str, Any]] = {
             "training": {"epochs": None, "maxSteps": STEPS, "batchSizePerDevice": 8, "logEverySteps": 1},
@@ -75,8 +75,8 @@ class Ratings:
         for section, change in (*changes.items(), *spec.items()):
             merged = {**document["spec"].get(section, {}), **change}
             document["spec"][section] = {key: value for key, value in merged.items() if value is not None}
-        text = yaml.safe_dump(document)
-        return dict(yaml.safe_load(text.replace("file://./inputs/", f"s3://{self.bench.namespace}/")))
+        text = json.dumps(document)
+        return dict(json.loads(text.replace("file://./inputs/", f"s3://{self.bench.namespace}/")))
 
     def with_libraries(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """`manifest` whose pods find this machine's torch by a claim, beside the operator's image."""
@@ -93,13 +93,13 @@ class Ratings:
 
     def run_here(self, manifest: Mapping[str, Any], folder: Path) -> Path:
         """Run the same manifest as processes of this machine, inputs from disk; the model's folder."""
-        text = yaml.safe_dump({**manifest, "spec": {**manifest["spec"], "podTemplate": None}})
-        local = yaml.safe_load(text.replace(f"s3://{self.bench.namespace}/", f"{self.inputs.as_uri()}/"))
-        local["spec"] = {key: value for key, value in local["spec"].items() if value is not None}
+        text = json.dumps(manifest).replace(f"s3://{self.bench.namespace}/", f"{self.inputs.as_uri()}/")
+        local = json.loads(text)
+        local["spec"].pop("podTemplate", None)
         local["spec"]["runtime"].pop("image", None)
         local["metadata"] = {"name": manifest["metadata"]["name"]}
         file = folder / "here.yaml"
-        file.write_text(yaml.safe_dump(local))
+        file.write_text(json.dumps(local))
         self._trainjobs("run", str(file), "--root", str(folder / "runs"), "--quiet")
         return folder / "runs" / "rewardmodelrun" / str(manifest["metadata"]["name"]) / "artifacts" / "model"
 

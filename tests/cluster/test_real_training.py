@@ -37,9 +37,7 @@ def ratings(
 @pytest.fixture(scope="module")
 def trainer_image(own_cluster: OwnCluster) -> str:
     """The trainer's image, on one machine only: it is large."""
-    tag = TRAINER.tag()
-    own_cluster.load_image(TRAINER.archive(tag), nodes=["node1"])
-    return f"{TRAINER.repository}:{tag}"
+    return TRAINER.load(own_cluster, nodes=["node1"])
 
 
 @dataclass(frozen=True, slots=True)
