@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from trainjobs.cli.console import print_json
-from trainjobs.cli.learning import need, print_evaluation
+from trainjobs.cli.learning import need_torch, print_evaluation
 from trainjobs.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -39,7 +39,7 @@ def evaluate(
     trainjobs evaluate runs/rewardmodelrun/review-ratings --data test.jsonl
     trainjobs evaluate runs/rewardmodelrun/review-ratings --data test.jsonl --output results.json
     """
-    need("torch")
+    need_torch()
     for path in (predictions, None if output in ("text", "json") else Path(output)):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"{path}: its folder is not there; make it, or give another path")

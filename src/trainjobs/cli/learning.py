@@ -1,5 +1,6 @@
 """What the verbs that load models or render reports have in common."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from trainjobs.ml.evaluation.results import EvaluationResult
 
 COLOURS = {"Critical": "red", "Warning": "yellow", "Info": "cyan"}
+
+
+def need_torch() -> None:
+    """Say that torch will be imported: UsageError when it is not installed."""
+    need("torch")
+    # Threads that wait asleep, as in a training; it counts when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def need(package: str) -> None:

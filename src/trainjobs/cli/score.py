@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from trainjobs.cli.console import Output, OutputOption, print_json
-from trainjobs.cli.learning import need, plain_table
+from trainjobs.cli.learning import need_torch, plain_table
 from trainjobs.errors import InvalidData, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def score(
         raise UsageError("give either a FILE (- for standard input) or --text, not both")
     if text and (min_overall is not None or to is not None):
         raise UsageError("--min-overall and --to are for rows: give a FILE, or - for standard input")
-    need("torch")
+    need_torch()
     from trainjobs.ml.silence import silence
 
     silence()

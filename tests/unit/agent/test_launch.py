@@ -71,6 +71,12 @@ def test_threads_are_shared_out_unless_somebody_chose():
     assert chosen.environment["OMP_NUM_THREADS"] == "5"
 
 
+def test_threads_wait_without_spinning_unless_somebody_chose():
+    assert plan_launch(recipe(), INPUTS, Path("/r"), HERE, {}).environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    chosen = plan_launch(recipe(), INPUTS, Path("/r"), HERE, {"OMP_WAIT_POLICY": "ACTIVE"})
+    assert chosen.environment["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_a_users_script_gets_its_paths_by_environment_and_by_reference(tmp_path):
     script = tmp_path / "train.py"
     script.touch()
