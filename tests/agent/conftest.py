@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.launching import Bench
+from tests.harness.versitygw import pytest_collection_finish  # noqa: F401
 
 
 @pytest.fixture

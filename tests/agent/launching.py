@@ -47,9 +47,9 @@ class Bench:
             "processes": {"nodes": self.nodes, "perNode": self.per_node},
             "checkpoints": self.checkpoints,
             "limits": {
-                "startTimeoutSeconds": 60,
-                "hangTimeoutSeconds": 60,
-                "graceSeconds": 20,
+                "startTimeoutSeconds": 240,
+                "hangTimeoutSeconds": 240,
+                "graceSeconds": 60,
                 **self.limits,
             },
             "command": self.command,
@@ -96,7 +96,7 @@ class Bench:
             process.stdout.close()
             process.wait()
 
-    def run(self, *flags: str, attempt: int = 1, seconds: float = 60, pod: str = "") -> "Finished":
+    def run(self, *flags: str, attempt: int = 1, seconds: float = 240, pod: str = "") -> "Finished":
         with self.agent(*flags, attempt=attempt, pod=pod) as process:
             output, _ = process.communicate(timeout=seconds)
         return Finished(process.returncode, output.decode(errors="replace"), self.record())
@@ -112,8 +112,8 @@ class Finished:
     record: FinalRecord
 
 
-def wait_until(what, seconds: float = 20.0, every: float = 0.05) -> None:
-    """Wait for something to become true; a test that waits in vain says for what."""
+def wait_until(what, seconds: float = 120.0, every: float = 0.05) -> None:
+    """Wait for something to become true. The limit is only there to end a test that waits in vain."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"

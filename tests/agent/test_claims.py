@@ -24,7 +24,7 @@ def test_an_agent_that_was_replaced_stops_training_and_writes_no_more(bench):
     with bench.agent() as agent:
         wait_until(lambda: bool(stored(bench).complete()))
         claim(bench, 2)
-        output = agent.communicate(timeout=30)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 30, output
     assert "attempt 2 has taken over" in bench.record().message
     there = {info.key for info in stored(bench).store.list()}
@@ -111,7 +111,7 @@ def test_node_1_waits_for_the_claim_of_node_0_and_says_so(bench):
     bench.nodes = 2
     bench.limits = {"startTimeoutSeconds": 2}
     with bench.agent("--master-port=29999", node_rank=1) as agent:
-        output = agent.communicate(timeout=30)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 31, output
     message = json.loads(bench.record_file(1).read_text())["message"]
     assert message.startswith("node 0 has not claimed attempt 1 in file://")

@@ -3,13 +3,13 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.agent.launching import Bench, wait_until
+from tests.agent.status_server import receiver
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.reports import Outcome
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -96,17 +96,17 @@ def test_a_full_disk_is_told_with_its_folder(bench):
 
 def test_a_training_that_stands_still_is_killed_and_its_stacks_are_kept(bench):
     with_flags(bench, "--fail-at=7", "--how=hang")
-    bench.limits = {"hangTimeoutSeconds": 2}
+    bench.limits = {"hangTimeoutSeconds": 6}
     finished = bench.run()
     assert (finished.code, finished.record.reason) == (22, "Hang"), finished.output
-    assert finished.record.message == "no step within 2 s after step 7 (spec.runPolicy.hangTimeoutSeconds)"
+    assert finished.record.message == "no step within 6 s after step 7 (spec.runPolicy.hangTimeoutSeconds)"
     assert "fail (" in finished.output or "in fail" in finished.output
     assert max(stored(bench).complete()).step == 5
 
 
 def test_without_ptrace_the_stacks_come_from_the_process_itself(bench):
     with_flags(bench, "--fail-at=3", "--how=hang")
-    bench.limits = {"hangTimeoutSeconds": 1}
+    bench.limits = {"hangTimeoutSeconds": 6}
     # A program that cannot read the process, as py-spy in a pod without ptrace.
     bench.environment = {"TRAINJOBS_PY_SPY": "/bin/false"}
     finished = bench.run()
@@ -125,18 +125,17 @@ def test_a_script_that_never_starts_to_step_counts_against_the_start_timeout(ben
 
 
 def test_sigterm_saves_and_the_next_attempt_goes_on_from_there(bench):
-    with_flags(bench, "--steps=2000", "--save-every=1000")
-    with bench.agent() as agent:
-        wait_until(lambda: (bench.workspace() / "node.log").exists())
-        time.sleep(1)
+    with_flags(bench, "--steps=20000", "--save-every=10000")
+    with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
+        wait_until(lambda: any(beat.progress and beat.progress.step > 0 for beat in status.beats))
         agent.terminate()
-        output = agent.communicate(timeout=30)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 143, output
     record = bench.record()
     saved = max(stored(bench).complete())
     assert record.reason == "Preempted"
     assert record.message.startswith(f"stopped on request; saved at step {saved.step} (file://")
-    assert 0 < saved.step < 1000
+    assert 0 < saved.step < 10000
     assert stored(bench).result() is None
     with_flags(bench, f"--steps={saved.step + 5}")
     assert f"resumed at step {saved.step}" in bench.run(attempt=2).output
@@ -145,17 +144,17 @@ def test_sigterm_saves_and_the_next_attempt_goes_on_from_there(bench):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_script_that_ignores_sigterm_is_killed_by_a_second_one_or_when_the_grace_ends(bench, again):
     with_flags(bench, "--steps=2000", "--ignore-sigterm")
-    bench.limits = {"graceSeconds": 300 if again else 3}
+    # Of an hour's grace, nobody here sees the end.
+    bench.limits = {"graceSeconds": 3600 if again else 3}
     with bench.agent() as agent:
         wait_until(lambda: bool(stored(bench).complete()))
-        started = time.monotonic()
         agent.terminate()
         if again:
-            time.sleep(0.5)
+            # Two signals that nobody has looked at yet are one.
+            assert any(b"asked to stop" in line for line in agent.stdout)
             agent.terminate()
-        agent.communicate(timeout=30)
+        agent.communicate(timeout=120)
     assert agent.returncode == 143
-    assert time.monotonic() - started < 10
     assert "saved at step" in bench.record().message
 
 
@@ -167,7 +166,7 @@ def test_no_training_outlives_a_killed_agent(bench):
         assert any("trains.py" in " ".join(child.cmdline()) for child in children)
         agent.kill()
         agent.wait()
-        wait_until(lambda: not any(alive(child) for child in children), 5)
+        wait_until(lambda: not any(alive(child) for child in children))
 
 
 def alive(process: psutil.Process) -> bool:
@@ -196,9 +195,9 @@ def test_the_kernel_killing_for_memory_is_seen_by_the_cgroups_counter(bench):
             swap.write_text(str(256 << 20))
         with bench.agent() as agent:
             (group / "cgroup.procs").write_text(str(agent.pid))
-            agent.communicate(timeout=60)
+            agent.communicate(timeout=120)
     finally:
-        wait_until(lambda: not (group / "cgroup.procs").read_text().strip(), 5)
+        wait_until(lambda: not (group / "cgroup.procs").read_text().strip())
         group.rmdir()
     assert bench.record().reason == "HostOutOfMemory"
     assert agent.returncode == 137
@@ -208,7 +207,7 @@ def test_the_kernel_killing_for_memory_is_seen_by_the_cgroups_counter(bench):
 def test_a_pod_that_may_not_write_the_termination_log_still_exits_with_its_code(bench):
     with_flags(bench, "--fail-at=2")
     with bench.agent(f"--termination-log={bench.root}/no/such/folder/log") as agent:
-        output = agent.communicate(timeout=30)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 23
     assert "while writing the final record" in output
 
@@ -225,5 +224,5 @@ def test_sigint_is_a_wish_to_stop_too(bench):
     with bench.agent() as agent:
         wait_until(lambda: bool(stored(bench).complete()))
         agent.send_signal(signal.SIGINT)
-        agent.communicate(timeout=30)
+        agent.communicate(timeout=120)
     assert agent.returncode == 143

@@ -23,7 +23,7 @@ def test_a_recipe_with_a_wrong_field_is_refused_by_its_name(bench):
 
 def test_a_recipe_that_is_not_there_is_refused(bench):
     with bench.agent(f"--recipe={bench.root}/none.yaml") as agent:
-        agent.communicate(timeout=30)
+        agent.communicate(timeout=120)
     assert agent.returncode == 10
     assert "none.yaml: No such file or directory" in bench.record().message
 
@@ -117,6 +117,6 @@ def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(bench):
 
 def test_a_wrong_flag_is_a_wrong_use(bench):
     with bench.agent("--attempt=0") as agent:
-        output = agent.communicate(timeout=30)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 2
     assert "--attempt 0 is not allowed" in output

@@ -39,7 +39,7 @@ def stored(bench) -> CheckpointStore:
 
 def test_a_run_is_trained_evaluated_and_reported(bench):
     with receiver() as status:
-        finished = bench.run(f"--status-url={status.url}", "--heartbeat-seconds=0.2", seconds=240)
+        finished = bench.run(f"--status-url={status.url}", "--heartbeat-seconds=0.2")
     assert finished.code == 0, finished.output
     outcome = finished.record.outcome
     assert outcome.step == outcome.total_steps > 0
@@ -60,18 +60,18 @@ def test_a_run_saves_when_asked_to_and_a_stopped_one_goes_on_from_there(bench):
     bench.recipe["training"] = {**bench.recipe["training"], "epochs": 2000.0, "evalEverySteps": never}
     bench.recipe["checkpoints"] = {"saveEverySteps": never}
     with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
-        wait_until(lambda: bool(status.beats) and status.beats[-1].stage == "Training", 120)
+        wait_until(lambda: bool(status.beats) and status.beats[-1].stage == "Training")
         assert not stored(bench).complete()
         status.directive = "Checkpoint"
-        wait_until(lambda: bool(stored(bench).complete()), 60)
+        wait_until(lambda: bool(stored(bench).complete()))
         status.directive = "Continue"
         agent.terminate()
-        output = agent.communicate(timeout=60)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 143, output
     saved = max(stored(bench).complete()).step
     assert bench.record().message.startswith(f"stopped on request; saved at step {saved} ")
     bench.recipe["training"] = {**bench.recipe["training"], "epochs": None, "maxSteps": saved + 5}
-    resumed = bench.run(attempt=2, seconds=240)
+    resumed = bench.run(attempt=2)
     assert resumed.code == 0, resumed.output
     stats = json.loads((bench.workspace() / "output" / STATS).read_text())
     assert stats["resumedFromStep"] == saved
@@ -81,7 +81,7 @@ def test_rows_that_are_wrong_are_told_in_the_trainings_own_words(bench):
     rows = bench.root / "wrong.jsonl"
     rows.write_text('{"text": "good", "scores": {"accuracy": 99, "depth": 1}}\n' * 20)
     bench.recipe["dataset"] = {**bench.recipe["dataset"], "train": rows.as_uri()}
-    finished = bench.run(seconds=120)
+    finished = bench.run()
     assert finished.code == 11, finished.output
     assert "wrong.jsonl" in finished.record.message
     assert "line 1" in finished.record.message

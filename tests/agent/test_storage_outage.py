@@ -29,9 +29,9 @@ def test_training_goes_on_while_storage_is_away_and_catches_up(bench, server):
         bench.store = f"{server.make_bucket(f'b-{uuid4().hex[:8]}')}/run"
         bench.command += ["--steps=4000", "--step-seconds=0.1", "--save-every=10"]
         with bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
-            wait_until(lambda: any(beat.checkpoints.latest for beat in status.beats), 30)
+            wait_until(lambda: any(beat.checkpoints.latest for beat in status.beats))
             server.kill()
-            wait_until(lambda: not status.beats[-1].sync.healthy, 60)
+            wait_until(lambda: not status.beats[-1].sync.healthy)
             ill = status.beats[-1]
             assert ill.sync.reason == "StorageUnavailable"
             assert ill.sync.pending >= 1
@@ -39,11 +39,11 @@ def test_training_goes_on_while_storage_is_away_and_catches_up(bench, server):
             step = ill.progress.step
             wait_until(lambda: status.beats[-1].progress.step > step + 5)
             server.start()
-            wait_until(lambda: status.beats[-1].sync.healthy, 60)
+            wait_until(lambda: status.beats[-1].sync.healthy)
             newest = status.beats[-1].progress.step
-            wait_until(lambda: status.beats[-1].checkpoints.latest.step >= newest, 60)
+            wait_until(lambda: status.beats[-1].checkpoints.latest.step >= newest)
             agent.terminate()
-            output = agent.communicate(timeout=30)[0].decode()
+            output = agent.communicate(timeout=120)[0].decode()
         assert agent.returncode == 143, output
         assert "training goes on" in output
         assert stored(bench, server).verify() == ()

@@ -1,12 +1,10 @@
 """Agents above real torch: a user's own Trainer script, and processes that meet through torchrun."""
 
-import time
-
 import psutil
 
 from tests.agent.launching import SCRIPTS, wait_until
 from tests.agent.status_server import receiver
-from tests.agent.test_reports import free_port
+from tests.harness.versitygw import free_port
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 
@@ -31,7 +29,7 @@ def alive(process: psutil.Process) -> bool:
 def test_a_users_own_trainer_script_reports_is_stored_and_leaves_its_model(bench):
     bench.command = TRAINER
     with receiver() as status:
-        finished = bench.run(f"--status-url={status.url}", "--heartbeat-seconds=0.2", seconds=200)
+        finished = bench.run(f"--status-url={status.url}", "--heartbeat-seconds=0.2")
     assert finished.code == 0, finished.output
     outcome = finished.record.outcome
     assert outcome.step == 30
@@ -46,16 +44,16 @@ def test_a_users_own_trainer_script_reports_is_stored_and_leaves_its_model(bench
 def test_a_users_trainer_that_is_stopped_saves_goes_on_and_is_not_taken_for_done(bench):
     bench.command = [*TRAINER, "--max_steps=100000"]
     with bench.agent() as agent:
-        wait_until(lambda: bool(stored(bench).complete()), 120)
+        wait_until(lambda: bool(stored(bench).complete()))
         agent.terminate()
-        output = agent.communicate(timeout=60)[0].decode()
+        output = agent.communicate(timeout=120)[0].decode()
     # Its process exits 0 after such a stop; that must not count as the end of the run.
     assert agent.returncode == 143, output
     assert stored(bench).result() is None
     saved = max(stored(bench).complete()).step
     assert f"saved at step {saved}" in bench.record().message
     bench.command = [*TRAINER, f"--max_steps={saved + 10}"]
-    resumed = bench.run(attempt=2, seconds=200)
+    resumed = bench.run(attempt=2)
     assert resumed.code == 0, resumed.output
     assert resumed.record.outcome.step == saved + 10
 
@@ -65,8 +63,8 @@ def test_two_nodes_of_two_processes_meet_on_one_machine(bench):
     bench.command = [str(SCRIPTS / "ranks.py")]
     port = f"--master-port={free_port()}"
     with bench.agent(port) as first, bench.agent(port, node_rank=1) as second:
-        output = first.communicate(timeout=200)[0].decode()
-        other = second.communicate(timeout=60)[0].decode()
+        output = first.communicate(timeout=240)[0].decode()
+        other = second.communicate(timeout=120)[0].decode()
     assert (first.returncode, second.returncode) == (0, 0), output + other
     lines = sorted(line for line in (output + other).splitlines() if line.startswith("rank "))
     assert lines == [f"rank {rank} of 4: sum 10" for rank in range(4)]
@@ -79,12 +77,12 @@ def test_killing_an_agent_ends_torchrun_and_its_workers(bench):
     bench.command = [str(SCRIPTS / "ranks.py"), "--wait"]
     with bench.agent() as agent:
         log = bench.workspace() / "node.log"
-        wait_until(lambda: log.exists() and log.read_text().count(": sum 3") == 2, 120)
+        wait_until(lambda: log.exists() and log.read_text().count(": sum 3") == 2)
         processes = psutil.Process(agent.pid).children(recursive=True)
         assert sum("ranks.py" in " ".join(process.cmdline()) for process in processes) >= 3
         agent.kill()
         agent.wait()
-        wait_until(lambda: not any(alive(process) for process in processes), 5)
+        wait_until(lambda: not any(alive(process) for process in processes))
 
 
 def test_a_worker_that_fails_under_torchrun_is_told_by_its_own_exception(bench):
@@ -92,11 +90,9 @@ def test_a_worker_that_fails_under_torchrun_is_told_by_its_own_exception(bench):
     script = bench.root / "fails.py"
     script.write_text("import os\nif os.environ['RANK'] == '1':\n    raise KeyError('no such dimension')\n")
     bench.command = [str(script)]
-    started = time.monotonic()
-    finished = bench.run(seconds=120)
+    finished = bench.run()
     assert finished.code == 23, finished.output
     assert finished.record.message == "KeyError: 'no such dimension'"
-    assert time.monotonic() - started < 60
 
 
 def test_a_worker_killed_under_torchrun_is_told_by_its_signal(bench):
@@ -104,9 +100,9 @@ def test_a_worker_killed_under_torchrun_is_told_by_its_signal(bench):
     script = bench.root / "dies.py"
     script.write_text(
         "import os, signal, time\n"
-        "if os.environ['RANK'] == '1':\n    os.kill(os.getpid(), signal.SIGKILL)\ntime.sleep(60)\n"
+        "if os.environ['RANK'] == '1':\n    os.kill(os.getpid(), signal.SIGKILL)\ntime.sleep(600)\n"
     )
     bench.command = [str(script)]
-    finished = bench.run(seconds=120)
+    finished = bench.run()
     assert finished.code == 23
     assert "SIGKILL" in finished.record.message

@@ -63,7 +63,7 @@ class Chromium:
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
 

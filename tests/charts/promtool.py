@@ -11,7 +11,7 @@ from tests.harness.go_tools import cache
 
 def promtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run promtool, whichever way it ends."""
-    return subprocess.run([_program(), *arguments], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([_program(), *arguments], capture_output=True, text=True, check=False, timeout=300)
 
 
 def _program() -> str:

@@ -115,7 +115,7 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
 def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run helm, whichever way it ends."""
     command = [str(parts.HELM.binary()), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 def template(values: Values) -> "subprocess.CompletedProcess[str]":

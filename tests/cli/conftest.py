@@ -52,7 +52,7 @@ class Bench:
         return path
 
     def run(
-        self, *arguments: str | Path, timeout: float = 120, **more: str
+        self, *arguments: str | Path, timeout: float = 280, **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Start `trainjobs …` and wait for its end."""
         return subprocess.run(

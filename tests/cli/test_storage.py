@@ -74,7 +74,7 @@ def test_s3_that_cannot_be_reached_is_said_before_anything_starts(bench: Bench) 
     endpoint = f"http://127.0.0.1:{free_port()}"
     spec = {"checkpoints": {"storage": {"uri": "s3://models/team", "endpoint": endpoint}}}
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    ended = bench.run("run", bench.manifest(spec=spec), timeout=60, **keys)
+    ended = bench.run("run", bench.manifest(spec=spec), **keys)
     assert ended.returncode == 30
     assert endpoint in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr

@@ -3,20 +3,14 @@
 import json
 import os
 import signal
-import socket
 from pathlib import Path
 
 from tests.cli.conftest import Bench
 from tests.cli.test_run import until
+from tests.harness.versitygw import free_port
 
 RANKS = Path(__file__).parents[1] / "data" / "agent" / "ranks.py"
 TWO = {"nodes": 2, "processesPerNode": 1}
-
-
-def free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 def shared(bench: Bench, name: str, *arguments: str) -> Path:
@@ -29,7 +23,7 @@ def test_two_machines_train_one_model(bench: Bench) -> None:
     master = f"127.0.0.2:{free_port('127.0.0.2')}"
     follower = bench.start("run", manifest, "--node-rank", "1", "--master", master)
     leader = bench.run("run", manifest, "--node-rank", "0", "--master", master)
-    _, said = follower.communicate(timeout=60)
+    _, said = follower.communicate(timeout=240)
     assert leader.returncode == 0, leader.stderr
     assert follower.returncode == 0, said
     place = bench.place("both")
@@ -48,12 +42,12 @@ def test_when_one_machine_fails_both_begin_the_next_attempt(bench: Bench) -> Non
     until("the meeting of both machines", lambda: log.exists() and "sum 3" in log.read_text())
     kill_agent_of_node_1(place)
     again = place / "work/attempt-0002/node-1/node.log"
-    until("the second attempt", lambda: again.exists() and "sum 3" in again.read_text(), 90)
+    until("the second attempt", lambda: again.exists() and "sum 3" in again.read_text())
     assert json.loads((place / "status.json").read_text())["attempt"] == 2
     leader.send_signal(signal.SIGINT)
-    leader.communicate(timeout=90)
+    leader.communicate(timeout=240)
     assert leader.returncode == 130
-    follower.communicate(timeout=60)
+    follower.communicate(timeout=240)
     assert follower.returncode == 130
 
 

@@ -141,7 +141,7 @@ class ControlPlane:
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         command = [str(parts.KUBECTL.binary()), *arguments]
         return subprocess.run(
-            command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, input=stdin, capture_output=True, text=True, timeout=180, check=False
         )
 
     def request(self, method: str, path: str, body: object = None, content: str = "application/json") -> Any:
@@ -152,7 +152,7 @@ class ControlPlane:
         request.add_header("Authorization", f"Bearer {self.token}")
         request.add_header("Content-Type", content)
         trusted = ssl.create_default_context(cafile=str(self.authority))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=60, context=trusted) as answer:
@@ -180,8 +180,8 @@ class ControlPlane:
         base = parts.TRAINING_OPERATOR.source_folder() / "manifests" / "base" / "crds"
         self.kubectl("apply", "--server-side", "-f", str(base / "kubeflow.org_pytorchjobs.yaml"))
         # `kubectl wait` for the condition fails at once where a definition has no conditions at all yet.
-        self.kubectl("wait", "--for=jsonpath={.status.conditions}", "crd", "--all", "--timeout=60s")
-        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        self.kubectl("wait", "--for=jsonpath={.status.conditions}", "crd", "--all", "--timeout=120s")
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
 
     def _start(self, name: str, binary: Path, **flags: object) -> None:
         arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
@@ -193,7 +193,7 @@ class ControlPlane:
             )
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             if self._programs["kube-apiserver"].poll() is not None:
                 break

@@ -41,7 +41,7 @@ class Operator:
     def start(self, **settings: Any) -> "Operator":
         """Start it and wait until it is ready."""
         self.launch(**settings)
-        wait_for(lambda: self.ready() or not self.running, "the operator to be ready", seconds=60)
+        wait_for(lambda: self.ready() or not self.running, "the operator to be ready")
         assert self.running, self.log.read_text(errors="replace")[-3000:]
         return self
 
@@ -88,14 +88,14 @@ class Operator:
             float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} "))
         )
 
-    def terminate(self, *, seconds: float = 30) -> int:
+    def terminate(self, *, seconds: float = 120) -> int:
         """Ask it to end; its exit code."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=seconds)
 
-    def wait(self, *, seconds: float) -> int:
+    def wait(self, *, seconds: float = 120) -> int:
         """Wait for its end; its exit code."""
         assert self._process is not None
         return self._process.wait(timeout=seconds)
@@ -111,7 +111,7 @@ class Operator:
             self._process.wait()
 
 
-def wait_for(condition: Any, what: str, *, seconds: float = 60, every: float = 0.1) -> Any:
+def wait_for(condition: Any, what: str, *, seconds: float = 120, every: float = 0.1) -> Any:
     """Wait until a condition holds and return what it gave; TimeoutError with `what` when it does not."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

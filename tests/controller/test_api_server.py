@@ -22,11 +22,11 @@ def test_an_outage_is_survived(tmp_path: Path, program: str):
             plane.kill(program)
             time.sleep(12)
             (plane.start_etcd if program == "etcd" else plane.start_apiserver)()
-            wait_for(lambda: _answers(world), "the API server to answer again", seconds=60)
+            wait_for(lambda: _answers(world), "the API server to answer again")
             world.create(run("after"))
             world.start_pods(world.make_pods(job))
-            world.wait_for_job("after", seconds=60)
-            world.wait_for_condition("before", "Running", seconds=60)
+            world.wait_for_job("after")
+            world.wait_for_condition("before", "Running")
             assert operator.running
             assert len(world.jobs()) == 2
         finally:

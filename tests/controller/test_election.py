@@ -1,7 +1,6 @@
 """Two replicas: one works, the other takes over, and who has lost the lease writes no more."""
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +9,20 @@ import pytest
 from tests.controller.operator_process import Operator, wait_for
 from tests.controller.world import World, run
 
-QUICK = {"leaseSeconds": 5, "renewDeadlineSeconds": 3, "retrySeconds": 0.5}
+QUICK = {"leaseSeconds": 10, "renewDeadlineSeconds": 7, "retrySeconds": 0.5}
+# Longer than any test waits: who takes over has been given the lease.
+NEVER_EXPIRES = {"leaseSeconds": 3600, "renewDeadlineSeconds": 3000, "retrySeconds": 0.5}
 
 
 @pytest.fixture
-def replicas(operator: Operator, tmp_path: Path) -> Iterator[tuple[Operator, Operator]]:
+def replicas(
+    operator: Operator, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Operator, Operator]]:
     other = Operator(operator.plane, operator.namespace, tmp_path / "other")
     for one in (operator, other):
-        one.settings = {"leaderElection": QUICK}
+        one.settings = {"leaderElection": getattr(request, "param", QUICK)}
         one.launch()
-    wait_for(lambda: operator.ready() and other.ready(), "both replicas to be ready", seconds=60)
+    wait_for(lambda: operator.ready() and other.ready(), "both replicas to be ready")
     yield operator, other
     other.kill()
 
@@ -49,25 +52,22 @@ def test_when_the_leader_is_killed_the_other_goes_on(replicas: tuple[Operator, O
     second = next(one for one in replicas if one is not first)
     world.create(run("one"))
     world.wait_for_job("one")
-    begun = time.monotonic()
     first.kill()
     world.create(run("two"))
-    world.wait_for_job("two", seconds=60)
     # The whole lease, one try, and the start of the watches.
-    assert time.monotonic() - begun < 15
+    world.wait_for_job("two")
     assert leader(replicas) is second
     assert [len(world.jobs(name)) for name in ("one", "two")] == [1, 1]
 
 
+@pytest.mark.parametrize("replicas", [NEVER_EXPIRES], indirect=True, ids=["long lease"])
 def test_a_leader_that_is_asked_to_end_gives_the_lease_back(
     replicas: tuple[Operator, Operator], world: World
 ):
     first = leader(replicas)
     assert first.terminate() == 0
     second = next(one for one in replicas if one is not first)
-    begun = time.monotonic()
-    wait_for(lambda: second.metric("trainjobs_leader") == 1, "the other to lead", every=0.05)
-    assert time.monotonic() - begun < QUICK["leaseSeconds"] - 1
+    wait_for(lambda: second.metric("trainjobs_leader") == 1, "the other to lead")
 
 
 def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(
@@ -78,11 +78,11 @@ def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(
     world.create(run("chat"))
     world.wait_for_job("chat")
     first.send(signal.SIGSTOP)
-    wait_for(lambda: second.metric("trainjobs_leader") == 1, "the other to lead", seconds=60)
+    wait_for(lambda: second.metric("trainjobs_leader") == 1, "the other to lead")
     world.create(run("late"))
     world.wait_for_job("late")
     versions = {name: world.get(name)["metadata"]["resourceVersion"] for name in ("chat", "late")}
     first.send(signal.SIGCONT)
-    assert first.wait(seconds=60) == 1
+    assert first.wait() == 1
     assert {name: world.get(name)["metadata"]["resourceVersion"] for name in versions} == versions
     assert len(world.jobs()) == 2

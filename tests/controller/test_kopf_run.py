@@ -22,9 +22,9 @@ def test_kopf_run_brings_a_run_forward(plane: ControlPlane, world: World, repo: 
         )
     try:
         world.create(run("chat"))
-        world.wait_for_job("chat", seconds=60)
+        world.wait_for_job("chat")
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
         assert "Traceback" not in (tmp_path / "log").read_text()
     finally:
         process.kill()

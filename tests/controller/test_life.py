@@ -60,7 +60,7 @@ def test_a_failed_attempt_is_followed_by_another_and_the_first_job_stays(operato
     world.wait_for_condition("chat", "Running")
     record = {"attempt": 1, "nodeRank": 0, "exitCode": 23, "reason": "TrainingError", "message": "boom"}
     world.end_pod(pods[0], 23, record)
-    world.wait_for_job("chat", attempt=2, seconds=60)
+    world.wait_for_job("chat", attempt=2)
     status = world.status("chat")
     assert (status["attempt"], status["restarts"], status["failure"]["reason"]) == (2, 1, "TrainingError")
     assert "TrainingError" in world.events("chat")
@@ -154,7 +154,7 @@ def test_a_deleted_pod_ends_the_attempt(operator: Operator, world: World):
     world.start_pods(pods)
     world.wait_for_condition("chat", "Running")
     world.delete_pod(pods[0])
-    world.wait_for_job("chat", attempt=2, seconds=60)
+    world.wait_for_job("chat", attempt=2)
     status = world.status("chat")
     assert (status["infrastructureRestarts"], status["restarts"]) == (1, 0)
 
@@ -164,7 +164,7 @@ def test_a_job_that_somebody_deletes_is_not_created_again_under_its_name(operato
     world.create(run("chat"))
     job = world.wait_for_job("chat")
     world.delete_job(job["metadata"]["name"])
-    world.wait_for_job("chat", attempt=2, seconds=60)
+    world.wait_for_job("chat", attempt=2)
     assert [one["metadata"]["name"].rpartition("-")[2] for one in world.jobs("chat")] == ["2"]
 
 

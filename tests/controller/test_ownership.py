@@ -35,7 +35,7 @@ def test_two_operators_that_race_create_one_job_for_each_run(operator: Operator,
     operator.launch()
     other.launch()
     try:
-        wait_for(lambda: operator.ready() and other.ready(), "both to be ready", seconds=60)
+        wait_for(lambda: operator.ready() and other.ready(), "both to be ready")
         created = [world.create(run(f"chat-{number}"))["metadata"]["name"] for number in range(8)]
         for name in created:
             world.wait_for_job(name)
@@ -81,10 +81,10 @@ def test_an_operator_that_is_killed_at_any_moment_takes_up_what_it_left(operator
     for name in names:
         world.create(run(name))
         operator.send(signal.SIGKILL)
-        operator.wait(seconds=60)
+        operator.wait()
         operator.launch()
     for name in names:
-        world.wait_for_job(name, seconds=60)
+        world.wait_for_job(name)
     assert len(world.jobs()) == len(names)
     pods = world.make_pods(world.wait_for_job(names[0]))
     world.start_pods(pods)

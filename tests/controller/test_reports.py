@@ -55,7 +55,7 @@ class Reporting:
             request.add_header("Authorization", f"Bearer {token}")
         trusted = ssl.create_default_context(cafile=str(self.tls.authority))
         try:
-            with urllib.request.urlopen(request, timeout=60, context=trusted) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -182,7 +182,7 @@ def test_a_stale_attempt_is_told_to_stop(reporting: Reporting, world: World):
     wait_for(lambda: world.status("chat").get("ended", {}).get("attempt") == 1, "the attempt to end")
     # Its machine is gone for the cluster, and yet it lives.
     world.delete_pod(pods[0])
-    world.wait_for_job("chat", attempt=2, seconds=60)
+    world.wait_for_job("chat", attempt=2)
     status, answer = reporting.post(token, reporting.beat(created))
     assert (status, answer) == (200, {"directive": "Stop"})
 

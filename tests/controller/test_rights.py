@@ -68,7 +68,7 @@ def test_roles_alone_are_enough_and_nothing_is_forbidden(
     world.wait_for_condition("chat", "Running")
     wait_for(lambda: "Training" in world.events("chat") or "Starting" in world.events("chat"), "the story")
     world.delete_pod(pods[0])
-    job = world.wait_for_job("chat", attempt=2, seconds=60)
+    job = world.wait_for_job("chat", attempt=2)
     pods = world.make_pods(job)
     world.start_pods(pods)
     world.delete("chat")

@@ -123,7 +123,7 @@ def test_without_pytorchjobs_runs_wait_and_go_on_when_they_are_installed(
     finally:
         plane.install_backend()
     # It ends, for whoever keeps it running to start it anew: only then it watches them.
-    assert operator.wait(seconds=60) == 1
+    assert operator.wait() == 1
     operator.start()
     world.wait_for_job("chat")
 

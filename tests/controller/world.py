@@ -61,7 +61,7 @@ class World:
         return next((one for one in found if one["type"] == type_), {})
 
     def wait_for_condition(
-        self, name: str, type_: str, status: str = "True", kind: str = "SFTRun", seconds: float = 60
+        self, name: str, type_: str, status: str = "True", kind: str = "SFTRun", seconds: float = 120
     ) -> dict[str, Any]:
         return wait_for(
             lambda: (one := self.condition(name, type_, kind)).get("status") == status and one,
@@ -81,7 +81,7 @@ class World:
             own, key=lambda one: int(one["metadata"].get("labels", {}).get("trainjobs.dev/attempt", "0"))
         )
 
-    def wait_for_job(self, name: str, attempt: int = 1, seconds: float = 60) -> dict[str, Any]:
+    def wait_for_job(self, name: str, attempt: int = 1, seconds: float = 120) -> dict[str, Any]:
         """The job of an attempt, once the status names it."""
 
         def there() -> dict[str, Any] | None:

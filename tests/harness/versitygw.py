@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -32,11 +33,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         binary()
 
 
-def free_port() -> int:
-    """Return a port of the loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(address: str = "127.0.0.1") -> int:
+    """Return a port of the loopback that nothing listens on.
+
+    It is none of those that the kernel gives to outgoing connections: between this question and the start of
+    who listens there, seconds pass, and tests beside this one connect all the time.
+    """
+    while True:
+        port = random.randint(20_000, 29_999)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((address, port))
+            return port
 
 
 @dataclass

@@ -59,6 +59,6 @@ def run_processes(recipe: Path, count: int) -> None:
         [*command, "-m", "trainjobs.ml.training", str(recipe)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
-        timeout=280,
+        timeout=500,
     )
     assert finished.returncode == 0, finished.stderr.decode()[-3000:]

@@ -108,7 +108,7 @@ def test_a_termination_saves_and_the_next_start_goes_on(tmp_path: Path, bert: Pa
     process = start(make_recipe(tmp_path, bert, rows, **changes))
     wait_for(output / "metrics.jsonl", process)
     process.terminate()
-    assert process.wait(timeout=60) == 143
+    assert process.wait(timeout=240) == 143
     failure = Failure.model_validate_json((output / "failure.json").read_bytes())
     assert failure.reason == "Preempted"
     [checkpoint] = output.glob("checkpoint-*")

@@ -43,7 +43,7 @@ def report(**metrics):
         headers={"Authorization": f"Bearer {token}"},
         method="POST",
     )
-    urllib.request.urlopen(request, timeout=5).close()
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def save():

@@ -73,7 +73,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def wait_until(what) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -83,7 +83,7 @@ def test_storage_and_disk_keep_the_newest_and_the_best(place):
     sync = place.sync()
     for step, loss in ((1, 0.5), (2, 0.1), (3, 0.4), (4, 0.3), (5, 0.2)):
         sync.add(place.checkpoint(step, eval_loss=loss))
-        assert sync.drain(10)
+        assert sync.drain(60)
     assert [ref.step for ref in place.store.complete()] == [2, 4, 5]
     assert place.local() == [2, 5]
     checkpoints = place.status.checkpoints
@@ -95,7 +95,7 @@ def test_a_users_own_folders_are_left_alone(place):
     sync = place.sync(tidy=False)
     for step in (1, 2, 3, 4):
         sync.add(place.checkpoint(step))
-        assert sync.drain(10)
+        assert sync.drain(60)
     assert place.local() == [1, 2, 3, 4]
     sync.close()
 
@@ -112,7 +112,7 @@ def test_while_storage_is_away_nothing_is_lost_but_what_retention_would_delete(p
     assert place.local() == [1, 2, 5, 6]
     assert not sync.drain(0.1)
     place.back()
-    assert sync.drain(20)
+    assert sync.drain(60)
     assert [ref.step for ref in place.store.complete()] == [2, 5, 6]
     assert place.status.sync.healthy
     assert place.status.sync.pending == 0
@@ -129,7 +129,7 @@ def test_a_folder_that_goes_away_before_its_turn_is_given_up(place):
     wait_until(lambda: not place.status.sync.healthy)
     shutil.rmtree(gone.path)
     place.back()
-    assert sync.drain(20)
+    assert sync.drain(60)
     assert [ref.step for ref in place.store.complete()] == [2]
     sync.close()
 
@@ -138,7 +138,7 @@ def test_a_newer_claim_ends_the_uploads(place):
     sync = place.sync()
     place.store.begin(2, "job-2", "pod-2", Resume.AUTO)
     sync.add(place.checkpoint(1))
-    assert not sync.drain(10)
+    assert not sync.drain(60)
     assert isinstance(sync.fenced, Fenced)
     assert place.store.complete() == {}
 
@@ -147,7 +147,7 @@ def test_the_best_weights_of_an_earlier_attempt_are_brought_along(place):
     sync = place.sync()
     for step, loss in ((1, 0.1), (2, 0.5)):
         sync.add(place.checkpoint(step, eval_loss=loss))
-    assert sync.drain(10)
+    assert sync.drain(60)
     sync.close()
     folder = place.root / "resume"
     best = fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder)

@@ -53,11 +53,11 @@ def running(
             recorder.work, workers=workers, observer=recorder, expected=(ValueError,), first_backoff=backoff
         )
         working = asyncio.create_task(queue.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await body(queue, recorder)
         queue.close()
         recorder.gate.set()
-        await asyncio.wait_for(working, 5)
+        await asyncio.wait_for(working, 60)
         return recorder
 
     return asyncio.run(main())
