@@ -75,6 +75,24 @@ def test_a_resume_between_two_epochs_is_exact_too(
     assert figures(tmp_path / "output") == expected
 
 
+def test_an_attempt_in_a_new_folder_has_the_history_of_those_before_it(
+    tmp_path: Path, bert: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train(make_recipe(tmp_path / "first", bert, rows)) == 0
+    checkpoint = tmp_path / "first" / "output" / "checkpoint-8"
+    monkeypatch.setenv("TRAINJOBS_ATTEMPT", "2")
+    resume = {"resumeFrom": str(checkpoint)}
+    assert train(make_recipe(tmp_path / "second", bert, rows, inputs=resume)) == 0
+    output = tmp_path / "second" / "output"
+    assert figures(output) == figures(tmp_path / "first" / "output")
+    records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert {record["step"]: record["attempt"] for record in records} == {
+        step: 1 if step <= 8 else 2 for step in range(1, 17)
+    }
+    log = (output / "training.log").read_text()
+    assert [log.count(f" epoch={epoch} ") for epoch in (1, 2)] == [1, 1]
+
+
 def test_a_finished_run_is_not_trained_one_more_step(tmp_path: Path, bert: Path, rows: Path) -> None:
     assert train(make_recipe(tmp_path, bert, rows)) == 0
     before = load_file(tmp_path / "output" / "checkpoint-16" / "model.safetensors")

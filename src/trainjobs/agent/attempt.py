@@ -145,7 +145,7 @@ class Attempt:
         meeting = meeting_point(self._options, self._recipe.processes.nodes)
         environment = {**os.environ, **server.environment()}
         launch = plan_launch(self._recipe, prepared.inputs, workspace.recipe, meeting, environment)
-        history = HistoryTail(workspace.output / METRICS)
+        history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0
         child = Child(launch, workspace.log)

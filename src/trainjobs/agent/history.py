@@ -8,10 +8,11 @@ from trainjobs.core.metrics_history import MetricRecord
 
 
 class HistoryTail:
-    """Reads a growing file of records, each line once."""
+    """Reads a growing file of records, each line once; those of attempts before this one are passed over."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, attempt: int) -> None:
         self._path = path
+        self._attempt = attempt
         self._read = 0
 
     def skip(self) -> None:
@@ -31,7 +32,8 @@ class HistoryTail:
             added = file.read()
         whole = added[: added.rfind(b"\n") + 1]
         self._read += len(whole)
-        return tuple(record for line in whole.splitlines() if (record := _record(line)) is not None)
+        records = (_record(line) for line in whole.splitlines())
+        return tuple(record for record in records if record is not None and record.attempt >= self._attempt)
 
     def _size(self) -> int:
         try:

@@ -111,10 +111,11 @@ class ProgressWatcher:
         rate = heartbeat.metrics.latest.get("learning_rate")
         if rate is not None:
             parts.append(f"lr {rate:.2e}")
-        steps_per_second = self._rate(step)
+        progress = heartbeat.progress
+        # Before the first report of an attempt its step is not known: a resumed one does not begin at 0.
+        steps_per_second = self._rate(step) if progress is not None else None
         if steps_per_second:
             parts.append(f"{steps_per_second * self._batch:.0f} rows/s")
-        progress = heartbeat.progress
         if progress is not None and progress.eta_seconds is not None and step < progress.total_steps:
             parts.append(f"ETA {clock(progress.eta_seconds)}")
         return "  ".join(parts)

@@ -102,7 +102,7 @@ def test_history_is_read_by_whole_lines_once_and_again_after_a_cut(tmp_path):
         ).model_dump_json(by_alias=True)
         for step in range(4)
     ]
-    tail = HistoryTail(path)
+    tail = HistoryTail(path, attempt=1)
     assert tail.new_records() == ()
     path.write_text(lines[0] + "\n" + lines[1][:10])
     assert [record.step for record in tail.new_records()] == [0]
@@ -113,6 +113,16 @@ def test_history_is_read_by_whole_lines_once_and_again_after_a_cut(tmp_path):
     with path.open("a") as file:
         file.write(lines[3] + "\n")
     assert [record.step for record in tail.new_records()] == [3]
+
+
+def test_history_of_earlier_attempts_is_no_news(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for attempt, step in ((1, 10), (1, 20), (2, 30)):
+        record = MetricRecord(step=step, epoch=0, time=now, attempt=attempt, metrics={"loss": 1.0})
+        with path.open("a") as file:
+            file.write(record.model_dump_json(by_alias=True) + "\n")
+    assert [record.step for record in HistoryTail(path, attempt=2).new_records()] == [30]
 
 
 def test_places_are_found_under_their_mounts():

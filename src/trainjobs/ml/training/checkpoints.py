@@ -13,6 +13,7 @@ from transformers import Trainer
 from trainjobs.core.outputs import CHECKPOINT_PREFIX, SAVED_MARK, SavedMark
 from trainjobs.ml.training.callbacks.history import figures_of
 from trainjobs.ml.training.files import write_record
+from trainjobs.ml.training.past import past_of
 from trainjobs.ml.training.saver import SaveFigures, Saver, Snapshot
 from trainjobs.ml.training.snapshot import random_files, random_state, state_text, weights_of
 from trainjobs.ml.training.staging import HostCopy
@@ -40,6 +41,7 @@ class StagedCheckpoints:
     """For models of which every process holds all: one process and DDP."""
 
     def __init__(self, output: Path, constants: Path) -> None:
+        self._output = output
         self._saver = Saver(output, constants)
         self._copy = HostCopy()
         self.figures = self._saver.figures
@@ -74,7 +76,7 @@ class StagedCheckpoints:
         if trainer.accelerator.scaler is not None:
             tree["scaler.pt"] = trainer.accelerator.scaler.state_dict()
         copied = cast(dict[str, Any], self._copy.take(tree))
-        texts = {"trainer_state.json": state_text(trainer.state)}
+        texts = {"trainer_state.json": state_text(trainer.state), **past_of(self._output)}
         return Snapshot(
             step=trainer.state.global_step,
             weights=cast(dict[str, Tensor], copied.pop("weights")),
@@ -106,6 +108,8 @@ class LibraryCheckpoints:
         if trainer.is_local_process_zero():
             written = self._output / _SAVING / f"{CHECKPOINT_PREFIX}{step}"
             shutil.copytree(self._constants, written, dirs_exist_ok=True)
+            for name, text in past_of(self._output).items():
+                (written / name).write_text(text, encoding="utf-8")
             blocked = time.monotonic() - started
             write_record(written / SAVED_MARK, _mark(trainer, blocked))
             target = self._output / f"{CHECKPOINT_PREFIX}{step}"

@@ -172,7 +172,8 @@ class RegressionRun:
             return []
         sender = ProgressSender.from_environment()
         progress = [Progress(sender)] if sender is not None else []
-        return [History(self._session.output, self._session.attempt), LogLines(self.steps), *progress]
+        output = self._session.output
+        return [History(output, self._session.attempt), LogLines(self.steps, output), *progress]
 
     def _stopped(self, step: int, figures: SaveFigures) -> NoReturn:
         if step in figures.failed:

@@ -14,6 +14,7 @@ from trainjobs.core import outputs
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidRecipe, RendezvousFailed
 from trainjobs.ml.training.files import write_text
+from trainjobs.ml.training.past import take_along
 
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -47,6 +48,8 @@ class Session:
             for name in (outputs.FAILURE, outputs.DONE):
                 (output / name).unlink(missing_ok=True)
             write_text(output / outputs.RECIPE, path.read_text(encoding="utf-8"))
+            if recipe.inputs.resume_from:
+                take_along(Path(recipe.inputs.resume_from), output)
         return session
 
     @property

@@ -1,11 +1,14 @@
 """`training.log`: a line for every log step and validation, and one for every epoch that grep finds."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from trainjobs.core.outputs import LOG
 from trainjobs.ml.training.callbacks.history import figures_of
 from trainjobs.ml.training.steps import Steps
 
@@ -16,8 +19,17 @@ Entry = Mapping[str, Any]
 class LogLines(TrainerCallback):
     """Writes through `logging`; used on rank 0 only."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, output: Path) -> None:
         self._steps = steps
+        self._path = output / LOG
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # An epoch's last checkpoint is taken before its line is written.
+        epoch = self._steps.epoch_done(state.global_step)
+        if epoch and not self._told(epoch):
+            _log.info("%s", epoch_line(epoch, state.log_history, self._steps))
 
     def on_log(
         self,
@@ -38,6 +50,10 @@ class LogLines(TrainerCallback):
         epoch = self._steps.epoch_done(state.global_step)
         if epoch is not None:
             _log.info("%s", epoch_line(epoch, state.log_history, self._steps))
+
+    def _told(self, epoch: int) -> bool:
+        log = self._path.read_text(encoding="utf-8", errors="replace") if self._path.is_file() else ""
+        return re.search(rf" epoch={epoch}(\s|$)", log) is not None
 
 
 def shown(figures: Mapping[str, float]) -> str:
