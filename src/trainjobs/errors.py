@@ -124,6 +124,11 @@ class CorruptCheckpoint(StorageUnavailable):
 class Fenced(StorageUnavailable):
     """A newer attempt owns the run: this one must not write."""
 
+    def __init__(self, message: str, newest_attempt: int) -> None:
+        super().__init__(message)
+        self.newest_attempt = newest_attempt
+        """The attempt that storage knows as the run's newest."""
+
 
 class RendezvousFailed(TrainjobsError):
     """The nodes of an attempt did not find each other."""

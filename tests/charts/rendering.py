@@ -71,6 +71,7 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
             "serviceAccounts": ["trainer"],
             "trustRemoteCode": True,
             "graceSeconds": 120,
+            "nodeGraceSeconds": 30,
         },
         "namespaces": {
             "team-a": {"storage": {"uri": "s3://team-a"}},

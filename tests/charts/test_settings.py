@@ -40,7 +40,7 @@ def test_what_the_values_say_is_what_runs_get(tmp_path: Path) -> None:
     assert (runs.storage_region, runs.storage_secret_name) == ("eu-1", "bucket")
     assert runs.storage_ca_config_map_name == "s3-ca"
     assert runs.service_accounts == ["trainer"]
-    assert (runs.trust_remote_code, runs.grace_seconds) == (True, 120)
+    assert (runs.trust_remote_code, runs.grace_seconds, runs.node_grace_seconds) == (True, 120, 30)
 
 
 def test_the_storage_of_a_namespace_replaces_the_whole_default_storage(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from trainjobs.agent.workspace import Workspace
 from trainjobs.core.outputs import METRICS, Done
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.reports import Directive, Outcome
-from trainjobs.errors import Fenced, Hang, InvalidRecipe, Preempted, TrainingError
+from trainjobs.errors import Hang, InvalidRecipe, Preempted, TrainingError
 from trainjobs.storage.checkpoints import CheckpointStore
 
 _log = logging.getLogger(__name__)
@@ -173,12 +173,12 @@ class Attempt:
             return ended_with(self._deliver(done, store, sync))
         lines = last_lines(tail)
         match end.why:
-            case "Fenced":
-                return Ending(Fenced(end.detail))
-            case "Stopped":
+            case "Stopped" | "Fenced":
                 left = (grace_ends or time.monotonic()) - _LAST_WORD_SECONDS - time.monotonic()
                 if sync is not None:
                     sync.drain(max(0.0, left))
+                    if sync.fenced is not None:
+                        return Ending(sync.fenced)
                 return Ending(Preempted(self._stopped_message()), last_lines=lines)
             case "Hung":
                 self._drain_after_failure(sync)

@@ -95,7 +95,8 @@ def _await_claim(
         if claim is not None and claim.job_uid != options.job_uid:
             raise Fenced(
                 f"{store.store.uri}: attempt {options.attempt} is claimed by job {claim.job_uid}, "
-                f"not by this one ({options.job_uid})"
+                f"not by this one ({options.job_uid})",
+                options.attempt,
             )
         if claim is not None:
             return claim

@@ -50,6 +50,7 @@ def final_record(
         reason=ending.error.reason if ending.error is not None else SUCCEEDED,
         message=_without_secrets(str(ending.error or ""), environment),
         advice=ending.advice or _advice(ending.error),
+        newest_attempt=ending.error.newest_attempt if isinstance(ending.error, Fenced) else 0,
         last_lines=_without_secrets(ending.last_lines, environment),
         outcome=ending.outcome,
     )

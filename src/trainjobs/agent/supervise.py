@@ -103,7 +103,7 @@ class Supervision:
     def _ended_by_us(self) -> TrainingEnd | None:
         if self._sync is not None and self._sync.fenced is not None:
             self._child.kill()
-            return TrainingEnd("Fenced", -signal.SIGKILL, str(self._sync.fenced))
+            return TrainingEnd("Fenced", -signal.SIGKILL)
         if self._stop.asked:
             return self._stopping()
         return self._hung()

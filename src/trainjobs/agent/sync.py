@@ -92,6 +92,7 @@ class CheckpointSync:
             try:
                 self._upload(checkpoint)
             except Fenced as error:
+                _log.error("checkpoint of step %d is refused: %s", checkpoint.step, error)
                 self.fenced = error
                 with self._changed:
                     self._changed.notify_all()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trainjobs.api import labels
 from trainjobs.api.conditions import ConditionType, Reason
@@ -109,6 +109,9 @@ class Gatherer:
             refusals=(
                 *self._refusals(run, now, backend_missing=jobs is None),
                 *await self._account(run, jobs),
+            ),
+            node_grace=timedelta(
+                seconds=self._settings.for_namespace(run.metadata.namespace).node_grace_seconds
             ),
             # A heartbeat of an attempt that nobody here knows: the status is older than storage.
             stored_attempt=max((beat.attempt for beat in heartbeats), default=0),

@@ -5,12 +5,13 @@ program on one machine.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trainjobs.api.base import Section
 from trainjobs.api.status import Artifacts, CheckpointsStatus, Metrics, Progress
+from trainjobs.core.checkpoints.layout import MAX_ATTEMPT
 from trainjobs.core.recipe.model import PROTOCOL
 
 Stage = Literal["Starting", "Fetching", "Launching", "Training", "Saving", "Uploading", "Finished"]
@@ -75,6 +76,8 @@ class FinalRecord(Section):
     message: str = ""
     advice: str = ""
     last_lines: str = ""
+    newest_attempt: Annotated[int, Field(ge=0, le=MAX_ATTEMPT)] = 0
+    """Of an agent that was refused by storage: the attempt that owns the run there; 0 of others."""
     outcome: Outcome | None = None
     """Only of node 0, and only of a run that succeeded."""
 

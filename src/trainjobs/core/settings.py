@@ -1,5 +1,7 @@
 """What the platform gives and a manifest need not: the chart's values, or the local program's."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from trainjobs.api.base import Section
@@ -34,5 +36,7 @@ class Settings(Section):
     """Whether runs may ask for `baseModel.trustRemoteCode`."""
     grace_seconds: int = 30
     """Between SIGTERM and SIGKILL."""
+    node_grace_seconds: Annotated[int, Field(ge=0)] = 120
+    """How long a machine that does not answer may come back, before what it ran counts as lost."""
     devices_per_node: int | None = None
     """On one machine: accelerators it has, whatever `spec.resources` asks of a cluster."""

@@ -64,14 +64,16 @@ class Attempts:
         newer = fenced_by(attempt, self.numbers())
         if newer is not None:
             raise Fenced(
-                f"{self._store.uri}: attempt {newer} has taken over; attempt {attempt} must not write"
+                f"{self._store.uri}: attempt {newer} has taken over; attempt {attempt} must not write", newer
             )
 
     def _same_owner(self, claim: Claim) -> Claim:
         there = self.claim_of(claim.attempt)
         if there is None or there.token != claim.token:
             owner = "" if there is None else f" by job {there.job_uid}, pod {there.pod_uid}"
-            raise Fenced(f"{self._store.uri}: attempt {claim.attempt} is claimed already{owner}")
+            raise Fenced(
+                f"{self._store.uri}: attempt {claim.attempt} is claimed already{owner}", claim.attempt
+            )
         return there
 
     def _readable(self, attempt: int) -> Claim | None:

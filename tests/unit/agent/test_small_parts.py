@@ -165,7 +165,12 @@ def test_a_record_carries_advice_and_no_secret():
     assert record.message == "the key *** was refused"
     assert record.last_lines == "used ***\nbye"
     assert record.advice
-    assert "another attempt" in final_record(Ending(Fenced("x")), attempt=1, node_rank=0).advice
+
+
+def test_the_record_of_an_agent_that_was_refused_names_the_attempt_that_owns_the_run():
+    record = final_record(Ending(Fenced("x", 3)), attempt=1, node_rank=0)
+    assert record.newest_attempt == 3
+    assert "another attempt" in record.advice
 
 
 def test_a_record_fits_a_termination_message():

@@ -102,6 +102,7 @@ def next_number(observed: Observed, attempt: Attempt) -> int:
         observed.stored_attempt,
         *(job.attempt for job in observed.jobs),
         *(pod.attempt for pod in observed.pods),
+        *(record.newest_attempt for pod in own_pods(observed) if (record := final_record(pod))),
         0,
     )
     if attempt.number > max(used, ended_number(observed.run.status)) and not attempt.exists:

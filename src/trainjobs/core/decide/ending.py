@@ -50,6 +50,13 @@ def with_failure(status: RunStatus, end: End) -> RunStatus:
     return status.model_copy(update={"failure": failure})
 
 
+def unsynced(status: RunStatus, end: End, now: datetime) -> RunStatus:
+    """`status` that says so where storage ended the attempt, until another attempt has reached it."""
+    if end.reason is not Reason.STORAGE_UNAVAILABLE:
+        return status
+    return conditions.false(status, ConditionType.SYNCED, end.reason, end.message, now)
+
+
 def run_failed(status: RunStatus, reason: Reason, message: str, now: datetime) -> RunStatus:
     """`status` of a run that has failed for good."""
     for type_ in (ConditionType.SCHEDULED, ConditionType.RUNNING):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from trainjobs.api.policy import RunPolicy
 from trainjobs.core.decide.attempt import Attempt
 from trainjobs.core.decide.completion import without_result
+from trainjobs.core.decide.echo import cause
 from trainjobs.core.decide.ending import End, Verdict
 from trainjobs.core.decide.failure import failure
 from trainjobs.core.decide.hang import hang
@@ -15,14 +16,14 @@ from trainjobs.core.decide.start import start_timeout
 
 
 def judge(
-    attempt: Attempt, policy: RunPolicy, now: datetime, *, moving: bool
+    attempt: Attempt, policy: RunPolicy, now: datetime, *, node_grace: timedelta, moving: bool
 ) -> tuple[End | None, tuple[datetime, ...]]:
     """Return why the attempt is over (None: it goes on) and when to look again.
 
     What a node itself says comes before what is seen from outside, and that before the limits.
     """
     looks = []
-    for verdict in _verdicts(attempt, policy, now, moving=moving):
+    for verdict in _verdicts(attempt, policy, now, node_grace=node_grace, moving=moving):
         if isinstance(verdict, End):
             return verdict, ()
         if verdict is not None:
@@ -30,13 +31,19 @@ def judge(
     return None, tuple(looks)
 
 
-def _verdicts(attempt: Attempt, policy: RunPolicy, now: datetime, *, moving: bool) -> Iterator[Verdict]:
+def _verdicts(
+    attempt: Attempt, policy: RunPolicy, now: datetime, *, node_grace: timedelta, moving: bool
+) -> Iterator[Verdict]:
     yield job_suspended(attempt)
-    yield failure(attempt)
+    failed = cause(attempt, failure(attempt), node_lost(attempt, node_grace, now), now)
+    yield failed
+    if isinstance(failed, datetime):
+        # What follows from the failure (its job fails, the other pods are deleted) is not its cause.
+        return
     yield without_result(attempt)
     yield job_lost(attempt)
     yield pod_lost(attempt)
-    yield node_lost(attempt, now)
+    yield node_lost(attempt, node_grace, now)
     yield job_failed(attempt)
     yield image_pull(attempt, now)
     yield scheduling_timeout(

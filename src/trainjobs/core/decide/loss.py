@@ -9,8 +9,6 @@ from trainjobs.core.decide.ending import End, Verdict
 from trainjobs.core.decide.observed import PodState
 from trainjobs.core.reports import Heartbeat
 
-NODE_GRACE: Final = timedelta(minutes=2)
-"""How long a machine that does not answer may come back, before what it ran counts as lost."""
 STUCK_GRACE: Final = timedelta(minutes=10)
 """How long after its time to go a pod on an answering machine may take to end, before it counts as lost."""
 
@@ -50,11 +48,11 @@ def pod_lost(attempt: Attempt) -> End | None:
     return None
 
 
-def node_lost(attempt: Attempt, now: datetime) -> Verdict:
+def node_lost(attempt: Attempt, grace: timedelta, now: datetime) -> Verdict:
     """Return that a machine has not answered for longer than its grace, or when that will be."""
     times = []
     for pod in attempt.pods:
-        when = machine_lost_at(pod, attempt.heartbeat(pod.node_rank))
+        when = machine_lost_at(pod, attempt.heartbeat(pod.node_rank), grace)
         if when is None or pod.terminal or not has_machine(pod):
             continue
         if when <= now:
@@ -82,19 +80,19 @@ def started_pods(attempt: Attempt) -> list[str]:
     return seen if any(seen) else []
 
 
-def machine_lost_at(pod: PodState, last: Heartbeat | None) -> datetime | None:
+def machine_lost_at(pod: PodState, last: Heartbeat | None, grace: timedelta) -> datetime | None:
     """When the pod's machine counts as lost, or None while it answers.
 
     An agent that is still heard lives, whatever the node controller sees of its machine.
     """
     if pod.ready_lost is None:
         return None
-    return _later(pod.ready_lost, last) + NODE_GRACE
+    return _later(pod.ready_lost, last) + grace
 
 
-def lost_at(pod: PodState, last: Heartbeat | None) -> datetime | None:
+def lost_at(pod: PodState, last: Heartbeat | None, grace: timedelta) -> datetime | None:
     """When a pod that does not end counts as lost, or None where it has to be waited for."""
-    machine = machine_lost_at(pod, last)
+    machine = machine_lost_at(pod, last, grace)
     stuck = _later(pod.deleted, last) + STUCK_GRACE if pod.deleted is not None else None
     return min((when for when in (machine, stuck) if when is not None), default=None)
 

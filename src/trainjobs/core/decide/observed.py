@@ -5,7 +5,7 @@ jobs (one per attempt) and pods (one per node of an attempt).
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from trainjobs.api.runs import Run
@@ -113,6 +113,8 @@ class Observed:
     """The last of each node of each attempt."""
     dependencies: tuple[DependencyState, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    node_grace: timedelta = timedelta(minutes=2)
+    """How long a machine that does not answer may come back, before what it ran counts as lost."""
     stored_attempt: int = 0
     """Highest attempt that storage knows of, as far as anybody told; 0 for none."""
     namespace_terminating: bool = False

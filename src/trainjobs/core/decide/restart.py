@@ -6,7 +6,7 @@ from typing import Final
 from trainjobs.api.conditions import Reason
 from trainjobs.api.runs import Run
 from trainjobs.api.status import RunStatus
-from trainjobs.core.decide.ending import End, attempt_ended, run_failed, with_failure
+from trainjobs.core.decide.ending import End, attempt_ended, run_failed, unsynced, with_failure
 from trainjobs.core.decide.out_of_memory import halves_batch
 from trainjobs.core.failures import TABLE, Budget
 
@@ -20,7 +20,7 @@ def after_failure(status: RunStatus, run: Run, attempt: int, end: End, now: date
     `maxRestarts` holds for the whole run. `maxInfrastructureRestarts` is counted anew once a newer complete
     checkpoint exists than when it was last: a run that moves on may be interrupted as often as it likes.
     """
-    status = with_failure(attempt_ended(status, attempt, end.reason, now), end)
+    status = unsynced(with_failure(attempt_ended(status, attempt, end.reason, now), end), end, now)
     policy = run.spec.run_policy
     if halves_batch(run, end.reason):
         if status.restarts >= policy.max_restarts:

@@ -12,6 +12,9 @@ from trainjobs.core.reports import Heartbeat
 SILENCE: Final = timedelta(minutes=3)
 """How long an agent may say nothing before the run counts as unhealthy."""
 
+_BEFORE_STORAGE: Final = frozenset({"Starting", "Fetching"})
+"""Stages of an agent that has not claimed its attempt: what it says of storage means nothing yet."""
+
 
 def standing(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool, moving: bool) -> RunStatus:
     """`status` with how the attempt stands.
@@ -62,15 +65,17 @@ def _running(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool
 
 def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     latest = _latest(attempt)
-    if not latest:
-        return status
     failing = next((beat for beat in latest if not beat.sync.healthy), None)
     if failing is None:
+        if not any(beat.stage not in _BEFORE_STORAGE for beat in latest):
+            return status
         message = "checkpoints reach storage"
         return conditions.true(status, ConditionType.SYNCED, Reason.SYNCED, message, now)
     said = failing.sync.message or failing.sync.reason or "storage cannot be reached"
     message = f"node {failing.node_rank}: {said}"
-    return conditions.false(status, ConditionType.SYNCED, Reason.STORAGE_UNAVAILABLE, message, now)
+    denied = failing.sync.reason == Reason.ACCESS_DENIED
+    reason = Reason.ACCESS_DENIED if denied else Reason.STORAGE_UNAVAILABLE
+    return conditions.false(status, ConditionType.SYNCED, reason, message, now)
 
 
 def _healthy(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:

@@ -54,7 +54,8 @@ def clear_at(observed: Observed, now: datetime) -> datetime | None:
     """
     if any(job.deleted is None and not is_over(observed, job) for job in own_jobs(observed)):
         return None
-    times = [lost_at(pod, _last(observed, pod)) for pod in own_pods(observed) if not pod.terminal]
+    running = [pod for pod in own_pods(observed) if not pod.terminal]
+    times = [lost_at(pod, _last(observed, pod), observed.node_grace) for pod in running]
     if None in times:
         return None
     return max((when for when in times if when is not None), default=now)

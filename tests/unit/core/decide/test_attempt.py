@@ -1,5 +1,7 @@
 """Which attempt is the current one, and which number comes next."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.core.decide.building import (
@@ -41,6 +43,14 @@ def test_the_next_number_is_one_that_nobody_has_used(jobs, pods, stored, expecte
     assert decision.start.attempt == expected
     assert decision.status.attempt == expected
     assert decision.stop == ()
+
+
+def test_an_attempt_that_storage_refuses_is_followed_by_one_after_the_newest_that_storage_knows() -> None:
+    refused = ended(30, "StorageUnavailable", attempt=2)
+    record = refused.termination.record.model_copy(update={"newest_attempt": 9})
+    refused = replace(refused, termination=replace(refused.termination, record=record))
+    decision = decide(Observed(ended_run(2), (job(2, failed=True),), (refused,)), at(50))
+    assert decision.start.attempt == 10
 
 
 def test_an_attempt_that_was_decided_and_not_created_is_created_under_its_number() -> None:

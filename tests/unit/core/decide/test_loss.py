@@ -1,5 +1,7 @@
 """Lost jobs, pods and machines."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.unit.core.decide.building import (
@@ -76,6 +78,20 @@ def test_a_machine_is_lost_after_its_grace_and_silence(heard, seconds, reason) -
     run = under_way(make_run(nodes=2))
     beats = (beat(heard, rank=1),) if heard else ()
     assert end_of(Observed(run, (job(),), (running(0), LOST), beats), seconds) == reason
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(100 + 19, ""), (100 + 20, "NodeLost")])
+def test_a_platform_may_give_its_machines_another_grace(seconds, reason) -> None:
+    run = under_way(make_run(nodes=2))
+    observed = Observed(run, (job(),), (running(0), LOST), node_grace=timedelta(seconds=20))
+    assert end_of(observed, seconds) == reason
+
+
+def test_the_next_attempt_waits_as_long_for_a_machine_as_the_platform_does() -> None:
+    run = settled(Observed(under_way(make_run(nodes=2)), (), (running(0), running(1))), 100)
+    pods = (running(0, deleted=at(100), ready_lost=at(100)),)
+    decision = decide(Observed(run, (), pods, node_grace=timedelta(seconds=20)), at(120))
+    assert decision.start is not None
 
 
 def test_within_the_grace_the_run_is_unhealthy_and_looked_at_again() -> None:

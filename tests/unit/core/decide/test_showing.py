@@ -94,6 +94,27 @@ def test_a_storage_outage_and_its_end_are_told() -> None:
     assert reasons(good) == ["Synced"]
 
 
+def test_storage_that_refuses_the_keys_is_told_as_that() -> None:
+    denied = SyncState(healthy=False, reason="AccessDenied", message="s3://runs: access denied")
+    run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=1),)), 5)
+    beats = (beat(6, step=1, sync=denied),)
+    decision = decide(Observed(run, (job(),), (running(),), beats), at(6))
+    assert condition(decision.status, "Synced") == ("False", "AccessDenied")
+    assert reasons(decision) == ["AccessDenied"]
+
+
+def test_storage_that_ended_an_attempt_is_told_until_another_has_reached_it() -> None:
+    away = ended(30, "StorageUnavailable")
+    run = settled(Observed(under_way(make_run()), (job(failed=True),), (away,)), 10)
+    assert condition(run.status, "Synced") == ("False", "StorageUnavailable")
+    run = settled(Observed(run, (job(failed=True),), (away,)), 11)
+    jobs, pods = (job(failed=True), job(2)), (away, running(attempt=2))
+    starting = settled(Observed(run, jobs, pods, (beat(12, stage="Fetching", attempt=2),)), 12)
+    assert condition(starting.status, "Synced") == ("False", "StorageUnavailable")
+    training = settled(Observed(starting, jobs, pods, (beat(20, step=1, attempt=2),)), 20)
+    assert condition(training.status, "Synced") == ("True", "Synced")
+
+
 def test_an_agent_that_falls_silent_makes_the_run_unhealthy_but_does_not_end_it() -> None:
     run = under_way(make_run())
     decision = decide(Observed(run, (job(),), (running(),), (beat(10, step=1),)), at(5000))
