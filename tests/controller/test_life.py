@@ -66,6 +66,24 @@ def test_a_failed_attempt_is_followed_by_another_and_the_first_job_stays(operato
     assert "TrainingError" in world.events("chat")
 
 
+def test_kubectl_describe_tells_the_story_from_top_to_bottom(operator: Operator, world: World):
+    operator.start()
+    world.create(run("chat"))
+    pods = world.make_pods(world.wait_for_job("chat"))
+    world.start_pods(pods)
+    world.wait_for_condition("chat", "Running")
+    world.delete_pod(pods[0])
+    world.wait_for_job("chat", attempt=2, seconds=30)
+    world.patch("chat", {"spec": {"runPolicy": {"suspend": True}}})
+    wait_for(lambda: world.events("chat")[-1] == "Suspended", "the last event")
+    told = world.plane.kubectl("-n", world.namespace, "describe", "sftrun", "chat").partition("\nEvents:")[2]
+    reasons = [line.split()[1] for line in told.splitlines() if line.startswith(("  Normal", "  Warning"))]
+    assert reasons == world.events("chat")
+    assert [one for one in reasons if one not in ("Scheduled", "Starting")] == [
+        "AttemptCreated", "PodLost", "AttemptCreated", "Suspended",
+    ]  # fmt: skip
+
+
 def test_a_permanent_failure_ends_the_run_with_reason_and_last_lines(operator: Operator, world: World):
     operator.start()
     world.create(run("chat"))

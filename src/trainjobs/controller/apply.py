@@ -64,8 +64,9 @@ class Applier:
             status = status.model_copy(update={"job": job})
         if status != run.status:
             await self._write(key, version, status)
-        for event in decision.events:
-            await self.story.tell(run, event, now)
+        for place, event in enumerate(decision.events):
+            # Of one decision, and still told in this order.
+            await self.story.tell(run, event, now + timedelta(microseconds=place))
         if decision.delete_stored_data:
             await self.cleanup.start(run, self.settings.for_namespace(run.metadata.namespace))
         if decision.remove_finalizer:

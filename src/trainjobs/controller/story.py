@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 CONTROLLER: Final = "trainjobs.dev/operator"
 SAME_WITHIN: Final = timedelta(minutes=10)
 """The same words about the same run within this time are counted, not said again."""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _NOTE_LENGTH: Final = 1024
 _MOST_REMEMBERED: Final = 4096
 
@@ -81,8 +82,9 @@ class Storyteller:
 
 
 def _name(run: Run, key: tuple[str, str, str], now: datetime) -> str:
-    digest = hashlib.sha256("\0".join((*key, now.isoformat())).encode()).hexdigest()[:16]
-    return f"{run.metadata.name}.{digest}"
+    """A name that sorts by time: kubectl shows the events of this API in the order of their names."""
+    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:8]
+    return f"{run.metadata.name}.{_microseconds(now):016x}{digest}"
 
 
 def _event(run: Run, event: Event, name: str, instance: str, now: datetime) -> Object:
@@ -106,6 +108,10 @@ def _event(run: Run, event: Event, name: str, instance: str, now: datetime) -> O
             "uid": run.metadata.uid,
         },
     }
+
+
+def _microseconds(when: datetime) -> int:
+    return (when - _EPOCH) // timedelta(microseconds=1)
 
 
 def _micro(when: datetime) -> str:
