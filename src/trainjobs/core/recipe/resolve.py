@@ -61,12 +61,19 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
         limits=Limits(
             start_timeout_seconds=spec.run_policy.start_timeout_seconds,
             hang_timeout_seconds=spec.run_policy.hang_timeout_seconds,
-            grace_seconds=settings.grace_seconds,
+            grace_seconds=_grace_seconds(run, settings),
         ),
         command=spec.runtime.command,
         env=spec.runtime.env,
         store=store_uri(run, settings),
     )
+
+
+def _grace_seconds(run: Run, settings: Settings) -> int:
+    """Between SIGTERM and SIGKILL: the platform's, or the run's own, which its pods then have."""
+    pod = run.spec.pod_template.get("spec")
+    own = pod.get("terminationGracePeriodSeconds") if isinstance(pod, dict) else None
+    return own if isinstance(own, int) else settings.grace_seconds
 
 
 def task_of(run: Run) -> Task:

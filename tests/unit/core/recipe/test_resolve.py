@@ -143,6 +143,13 @@ def test_a_broken_accelerator_is_refused() -> None:
         recipe(resources={"limits": {"nvidia.com/gpu": "500m"}})
 
 
+def test_the_agent_has_the_grace_that_the_pod_template_gives_its_pod() -> None:
+    template = {"spec": {"terminationGracePeriodSeconds": 300}}
+    assert recipe(podTemplate=template).limits.grace_seconds == 300
+    assert recipe(podTemplate={"spec": {}}).limits.grace_seconds == PLATFORM.grace_seconds
+    assert recipe(podTemplate={}).limits.grace_seconds == PLATFORM.grace_seconds
+
+
 def test_a_model_of_another_run_is_the_pinned_one() -> None:
     run = a_run(baseModel={"fromRun": {"kind": "SFTRun", "name": "chat"}})
 
