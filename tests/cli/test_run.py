@@ -139,6 +139,19 @@ def test_two_programs_never_drive_one_run(bench: Bench) -> None:
     assert first.poll() is None
 
 
+def test_checkpoints_of_a_run_that_succeeded_are_kept_once(bench: Bench) -> None:
+    assert bench.run("run", bench.manifest(script=["--steps", "12"])).returncode == 0
+    assert stored(bench.place())
+    assert list((bench.place() / "work").rglob("checkpoint-*")) == []
+    assert "saved step 10" in (bench.place() / "work/attempt-0001/node-0/node.log").read_text()
+
+
+def test_a_smoke_of_a_users_own_script_is_refused(bench: Bench) -> None:
+    ended = bench.run("run", bench.manifest(), "--smoke")
+    assert ended.returncode == 2
+    assert "--smoke: light runs a script of your own (spec.runtime.command)" in ended.stderr
+
+
 def test_a_folder_is_run_in_the_order_of_dependencies(bench: Bench) -> None:
     from_first = {"baseModel": {"fromRun": {"kind": "RewardModelRun", "name": "z-first"}}}
     bench.manifest("a-second", script=["--steps", "3"], spec=from_first)

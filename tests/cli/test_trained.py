@@ -111,6 +111,21 @@ def test_a_bad_row_ends_the_run_at_once_with_file_and_line(
     assert "Traceback" not in ended.stderr
 
 
+def test_a_smoke_trains_one_batch_goes_the_whole_way_and_keeps_nothing(bench: Bench, base: Path) -> None:
+    asked = {"thresholds": [{"metric": "overall.pearson", "minimum": 0.99999}]}
+    file = manifest(bench, base, evaluation=asked)
+    tried = bench.run("run", file, "--smoke")
+    assert tried.returncode == 0, tried.stderr
+    assert "tiny: one batch (loss " in tried.stdout
+    assert list((bench.folder / "runs").iterdir()) == []
+    # What only the evaluation at the end would have met, hours later.
+    test = make_rows(bench.folder / "test.jsonl", 20)
+    test.write_text(test.read_text() + '{"text": "good", "scores": {"accuracy": 99, "depth": 1}}\n')
+    bad = bench.run("run", file, "--smoke", "--set", "spec.dataset.test=file://./test.jsonl")
+    assert bad.returncode == 11, bad.stderr
+    assert "test.jsonl line 21: scores.accuracy is 99" in bad.stderr
+
+
 def test_a_learning_rate_that_diverges_keeps_the_last_good_checkpoint(bench: Bench, base: Path) -> None:
     diverging = {
         "learningRate": 1e8,

@@ -17,8 +17,8 @@ from typer.core import TyperCommand, TyperGroup
 
 VERBS: Final[dict[str, str]] = {
     "run": "Train on this machine what manifests describe.",
-    "validate": "Check manifests as an API server would, and what can be checked of their data and models.",
-    "plan": "Show the Kubernetes objects that a manifest becomes, and an estimate.",
+    "validate": "Check manifests, and the data and models that they name.",
+    "plan": "Show what a manifest becomes in a cluster, and an estimate.",
     "report": "Write the report of a run anew.",
     "diagnose": "Say what the curves of a run mean, and what to do.",
     "score": "Score texts with a trained reward model.",

@@ -55,7 +55,9 @@ def list_(
     direction: DirectionOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """List the complete checkpoints with size, time and metrics, and which is latest, best, resumed from.
+    """List the complete checkpoints, and which is latest and best.
+
+    With size, time and metrics, and from which the newest attempt went on.
 
     \b
     trainjobs checkpoints list runs/rewardmodelrun/review-ratings --output json
@@ -100,8 +102,9 @@ def pull(
     direction: DirectionOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Fetch a checkpoint (the latest, if nothing else is said) or an artifact; every file is verified.
+    """Fetch a checkpoint or an artifact; every file is verified.
 
+    The latest checkpoint, if nothing else is said.
     A pull that was cut off goes on where it was.
 
     \b
@@ -139,7 +142,9 @@ def pull(
 
 @app.command()
 def verify(target: Target, output: OutputOption = Output.TEXT) -> None:
-    """Read back everything that is stored of a run; exit 30 when something is damaged or unfinished.
+    """Read back all that is stored of a run; exit 30 if damaged.
+
+    What an attempt left unfinished counts as damaged, too.
 
     \b
     trainjobs checkpoints verify s3://models/runs/ml/SFTRun/chat-1a2b3c4d
@@ -182,8 +187,9 @@ def prune(
     direction: DirectionOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Delete checkpoints but the newest and the best, and what older attempts left unfinished.
+    """Delete all checkpoints but the newest and the best.
 
+    What older attempts left unfinished goes, too.
     What the newest attempt resumed from always stays.
 
     \b

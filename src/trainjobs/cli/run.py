@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainjobs.cli.console import Output, OutputOption, SetOption, error_line, print_json
+from trainjobs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,9 @@ def run(
     master: Annotated[
         str | None, typer.Option("--master", metavar="HOST:PORT", help="Address of the machine of rank 0.")
     ] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Try one batch and all that follows it; nothing is kept.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -44,6 +48,7 @@ def run(
 
     \b
     trainjobs run examples/reward-model/review-ratings.yaml
+    trainjobs run rmrun.yaml --smoke
     trainjobs run rmrun.yaml --set spec.training.epochs=2
     trainjobs run rmrun.yaml --node-rank 1 --master 10.0.0.5:29500
     """
@@ -53,10 +58,14 @@ def run(
     from trainjobs.local.devices import accelerators_here
     from trainjobs.local.session import Options
 
+    if smoke and (node_rank is not None or master is not None or fresh):
+        raise UsageError("--smoke: tries a run on this machine alone, and keeps nothing; leave the other out")
     runs = _load(named, overrides or ())
     options = Options(root=root, devices=accelerators_here(), fresh=fresh)
     with ProgressWatcher(Console(stderr=True), quiet=quiet) as watcher:
-        if node_rank is None and master is None:
+        if smoke:
+            results = _try_all(runs, options, watcher, output)
+        elif node_rank is None and master is None:
             results = _run_all(runs, options, watcher, output)
         else:
             results = _run_shared(runs, options, watcher, output, node_rank, master)
@@ -88,6 +97,34 @@ def _run_all(runs: "Sequence[Run]", options: "Options", watcher: "ProgressWatche
     return worst
 
 
+def _try_all(runs: "Sequence[Run]", options: "Options", watcher: "ProgressWatcher", output: Output) -> int:
+    """Rehearse them all, and say how it went; returns the first failure's exit code, or 0."""
+    from trainjobs.local.smoke import try_all
+
+    results = []
+    for result in try_all(runs, options, watcher):
+        results.append(result)
+        watcher.pause()
+        if output is Output.TEXT:
+            _say_rehearsed(result)
+    if output is Output.JSON:
+        print_json([_as_json(result) for result in results])
+    return next((result.exit_code for result in results if result.exit_code), 0)
+
+
+def _say_rehearsed(result: "Result") -> None:
+    name, status = result.run.metadata.name, result.run.status
+    if result.exit_code:
+        failure = status.failure
+        error_line(f"error: {name}: {failure.reason}: {failure.message}" if failure else f"{name}: stopped")
+        if failure and failure.advice:
+            error_line(f"  {failure.advice}")
+        return
+    loss = status.metrics.latest.get("loss")
+    figure = "" if loss is None else f" (loss {loss:.4f})"
+    typer.echo(f"{name}: one batch{figure} and all that follows it went well; nothing of it was kept")
+
+
 def _run_shared(
     runs: "Sequence[Run]",
     options: "Options",
@@ -99,7 +136,6 @@ def _run_shared(
     """One run over several machines: lead it here (rank 0), or follow its leader."""
     from dataclasses import replace
 
-    from trainjobs.errors import UsageError
     from trainjobs.local.leader import Leader
 
     if node_rank is None or master is None:
@@ -140,8 +176,6 @@ def _follow(
 
 
 def _address(master: str) -> tuple[str, int]:
-    from trainjobs.errors import UsageError
-
     host, _, port = master.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(f"--master {master}: give HOST:PORT, as in 10.0.0.5:29500")

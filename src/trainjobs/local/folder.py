@@ -21,6 +21,7 @@ import yaml
 
 from trainjobs.api.runs import BY_KIND, Run
 from trainjobs.api.status import RunStatus
+from trainjobs.core.outputs import CHECKPOINT_PREFIX
 from trainjobs.errors import RunInUse, UsageError
 
 
@@ -95,6 +96,12 @@ class RunFolder:
         for folder in (self.path / "work").glob("attempt-*"):
             if folder.name != f"attempt-{keep_attempt:04d}":
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def drop_copies(self) -> None:
+        """Remove checkpoints from the workspaces of a run that has succeeded: storage has them."""
+        for output in (self.path / "work").glob("attempt-*/node-*/output"):
+            for copy in (*output.glob(f"{CHECKPOINT_PREFIX}*"), output.parent / "resume"):
+                shutil.rmtree(copy, ignore_errors=True)
 
     def move_aside(self, suffix: str) -> Path:
         """Rename the whole folder, to make room for a new run of the same name."""

@@ -108,7 +108,20 @@ def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
         )
         with _interruptible(driver) as interrupted:
             run = driver.drive()
+        if run.status.phase == Phase.SUCCEEDED:
+            folder.drop_copies()
         return Result(run, folder, exit_code(run, was_interrupted=interrupted()), ran=True)
+
+
+def check_storage(run: Run, options: Options) -> None:
+    """Ask the storage of a run whether it is there.
+
+    Raises:
+        AccessDenied, StorageUnavailable: it would not do.
+    """
+    folder = RunFolder.of(options.root, run.kind, run.metadata.name)
+    if run.spec.checkpoints.storage.uri is not None:
+        _stored_attempt(run, settings_for(run, folder, options))
 
 
 def settings_for(run: Run, folder: RunFolder, options: Options) -> Settings:

@@ -15,6 +15,7 @@ from trainjobs.ml.evaluation.figures import FIGURES, Figure
 from trainjobs.ml.evaluation.report.verdict import Verdict, judge
 from trainjobs.ml.evaluation.results import OVERALL, DimensionResult, EvaluationResult, PredictedRow
 from trainjobs.ml.evaluation.run_files import RunFiles
+from trainjobs.ml.scoring.grades import BANDS
 
 WORST: Final = 10
 TITLES: Final = {"mse": "MSE", "mae": "MAE", "rmse": "RMSE", "pearson": "Pearson", "spearman": "Spearman"}
@@ -87,6 +88,10 @@ class View:
     stats: list[tuple[str, str]]
     recipe: str
     model: str
+    worth_keeping: str
+    """The overall score from which a text has the second best grade."""
+    of_parts: bool
+    """Whether a text is put together from the parts of a report."""
 
 
 def build_view(files: RunFiles) -> View:
@@ -108,6 +113,8 @@ def build_view(files: RunFiles) -> View:
         stats=flatten(files.stats),
         recipe=files.recipe_text,
         model=_model(files),
+        worth_keeping=_worth_keeping(result),
+        of_parts=files.recipe is None or files.recipe.dataset.fields.text is None,
     )
 
 
@@ -258,6 +265,12 @@ def _data_files(files: RunFiles) -> list[tuple[str, str]]:
     if files.result is None:
         return []
     return list(files.result.data.files.items())
+
+
+def _worth_keeping(result: EvaluationResult | None) -> str:
+    low, high = (result.overall.minimum, result.overall.maximum) if result else (0.0, 5.0)
+    keep = next(part for part, letter in BANDS if letter == "B")
+    return f"{low + keep * (high - low):g}"
 
 
 def _model(files: RunFiles) -> str:
