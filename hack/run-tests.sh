@@ -26,6 +26,14 @@ tests() {
     return $status
 }
 
+# The same, and once more by themselves those that failed, which are named: where a whole cluster shares few
+# processors, a failure that repeats counts, and one that does not is for its author to look at.
+tests_twice() {
+    tests "$@" && return
+    echo "== $level: what failed, once more" >&2
+    tests "$@" --last-failed --last-failed-no-failures none -rA
+}
+
 failed=
 for level in "$@"; do
     case " $allowed " in
@@ -53,7 +61,11 @@ for level in "$@"; do
     # A file's tests share what they trained or started.
     agent | training | cli) tests -n 2 --dist loadfile ;;
     # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
-    cluster) tests -n 4 --dist worksteal -m "not alone" && tests -m alone ;;
+    cluster)
+        tests_twice -n 4 --dist worksteal -m "not alone"
+        side_by_side=$?
+        tests_twice -m alone && [ $side_by_side -eq 0 ]
+        ;;
     *) tests ;;
     esac || failed="$failed $level"
 done
