@@ -91,7 +91,7 @@ def test_an_object_that_this_version_cannot_read_is_told_so(
         plane.request("PUT", crd, before)
 
 
-def test_a_quota_is_said_in_a_condition_and_not_tried_again_and_again(operator: Operator, world: World):
+def test_a_quota_is_said_in_a_condition_and_asked_again_now_and_then(operator: Operator, world: World):
     operator.start()
     quota = {
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"},
@@ -108,6 +108,10 @@ def test_a_quota_is_said_in_a_condition_and_not_tried_again_and_again(operator: 
     looks = operator.metric("trainjobs_reconcile_duration_seconds_count")
     assert looks < 12
     assert world.status("chat")["phase"] == "Pending"
+    # Nobody tells of a quota that is lifted.
+    world.plane.request("DELETE", f"{path}/none")
+    world.wait_for_job("chat", seconds=60)
+    assert world.condition("chat", "Accepted")["status"] == "True"
 
 
 def test_without_pytorchjobs_runs_wait_and_go_on_when_they_are_installed(

@@ -3,14 +3,13 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from trainjobs.api import labels
 from trainjobs.api.conditions import ConditionType, Phase, Reason
 from trainjobs.api.runs import Run
 from trainjobs.api.status import JobReference, RunStatus
 from trainjobs.controller.cleanup import Cleanup
-from trainjobs.controller.gather import Gathered, Memory, RefusedByServer, Rejected
+from trainjobs.controller.gather import Gathered, Memory, Rejected
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_uid, job_state
 from trainjobs.controller.reading import read_status, written
@@ -27,9 +26,6 @@ from trainjobs.kube.errors import AlreadyExists, Conflict, Forbidden, Invalid, N
 from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, Resource, resource_of
 
 _log = logging.getLogger(__name__)
-
-ASK_AGAIN: Final = timedelta(minutes=5)
-"""For how long an API server's refusal of a run's objects holds before they are tried again."""
 
 
 class LookAgain(Exception):
@@ -126,6 +122,7 @@ class Applier:
             if body["kind"] == PYTORCHJOBS.kind:
                 meta = child(there, "metadata")
                 job = JobReference(name=text(meta, "name"), uid=text(meta, "uid"))
+        self.memory.refused.pop(run.metadata.uid, None)
         assert job is not None, "every plan has a job"
         return job
 
@@ -139,9 +136,7 @@ class Applier:
         except (Invalid, Forbidden) as error:
             reason = Reason.POLICY_DENIED if isinstance(error, Forbidden) else Reason.INVALID_SPEC
             refusal = Refusal(reason, str(error), permanent=False)
-            self.memory.refused[run.metadata.uid] = RefusedByServer(
-                refusal, run.metadata.generation, now + ASK_AGAIN
-            )
+            self.memory.refuse(run, refusal, now)
             raise LookAgain(f"{resource.kind} {name} is refused") from error
         if there is not None and controller_uid(there) == run.metadata.uid:
             return there

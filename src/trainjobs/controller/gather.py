@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from trainjobs.api import labels
 from trainjobs.api.conditions import ConditionType, Reason
@@ -22,6 +23,11 @@ from trainjobs.kube.client import Kube
 from trainjobs.kube.errors import NotFound
 from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, SERVICE_ACCOUNTS
 
+ASK_FIRST: Final = timedelta(seconds=10)
+"""How soon an object that the API server would not take is tried again: a kind that it has only just learned
+of passes by itself, a quota perhaps never."""
+ASK_LAST: Final = timedelta(minutes=5)
+"""How late at most, when it is refused again and again."""
 BACKEND_MISSING = Refusal(
     Reason.BACKEND_MISSING,
     "the cluster does not know PyTorchJobs; install Kubeflow's training-operator (v1), the run then goes on",
@@ -57,6 +63,8 @@ class RefusedByServer:
     """Of the run that was refused; a changed one is tried at once."""
     until: datetime
     """When to try again all the same."""
+    wait: timedelta
+    """How long that is from when it was refused."""
 
 
 @dataclass(slots=True)
@@ -69,6 +77,15 @@ class Memory:
     """By the run's UID: jobs of others that stand under names of its own."""
     refused: dict[str, RefusedByServer] = field(default_factory=dict)
     """By the run's UID: what the API server would not take."""
+
+    def refuse(self, run: Run, refusal: Refusal, now: datetime) -> None:
+        """Remember what the API server would not take; it is asked again, ever less often."""
+        uid, generation = run.metadata.uid, run.metadata.generation
+        before, wait = self.refused.get(uid), ASK_FIRST
+        if before is not None and before.generation == generation:
+            wait = min(2 * before.wait, ASK_LAST)
+        until = now + wait
+        self.refused[uid] = RefusedByServer(replace(refusal, again=until), generation, until, wait)
 
     def forget(self, run_uid: str) -> None:
         """Let go of a run that is no more."""

@@ -95,6 +95,8 @@ class Refusal:
     message: str
     permanent: bool
     """False where it may become true without a change of the run (a CRD installed later)."""
+    again: datetime | None = None
+    """When it will be looked into again; None: nobody says."""
 
 
 @dataclass(frozen=True, slots=True)

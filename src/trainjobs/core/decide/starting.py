@@ -61,7 +61,7 @@ def _refused(status: RunStatus, refused: Refusal, now: datetime) -> Step:
     reason = known.get(refused.reason, Reason.INVALID_SPEC)
     status = conditions.false(status, ConditionType.ACCEPTED, reason, refused.message, now)
     if not refused.permanent:
-        return Step(status, looks=(now + REFUSED_LOOK,))
+        return Step(status, looks=(refused.again or now + REFUSED_LOOK,))
     end = End(reason, refused.message, advice=kind.advice)
     return Step(run_failed(with_failure(status, end), reason, refused.message, now))
 

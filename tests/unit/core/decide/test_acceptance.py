@@ -55,6 +55,11 @@ def test_what_is_missing_for_now_is_looked_for_again_and_told_once() -> None:
     assert decide(Observed(run), at(600)).start.attempt == 1
 
 
+def test_what_says_itself_when_it_may_pass_is_looked_at_then() -> None:
+    quota = Refusal("PolicyDenied", "exceeded quota", permanent=False, again=at(20))
+    assert decide(Observed(make_run(), refusals=(quota,)), at(5)).requeue_after.total_seconds() == 15
+
+
 def test_what_runs_goes_on_though_it_would_be_refused_now() -> None:
     run = under_way(make_run())
     decision = decide(Observed(run, (job(),), (running(),), refusals=(DENIED,)), at(5))
