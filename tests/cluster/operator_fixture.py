@@ -6,7 +6,7 @@ import json
 import signal
 import sysconfig
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.project_images import OPERATOR, ROOT
 from tests.harness.versitygw import REGION
+from trainjobs.api.labels import API_VERSION
 from trainjobs.core.checkpoints.layout import run_prefix
 
 NAMESPACE = "trainjobs-system"
@@ -42,6 +43,16 @@ for place in pathlib.Path("/proc").glob("[0-9]*"):
 print(found)
 """
 
+# What a kind of run needs beside what all have.
+_TASKS: dict[str, dict[str, Any]] = {
+    "RewardModelRun": {
+        "objective": {"type": "Regression", "regression": {"dimensions": [{"name": "accuracy"}]}}
+    },
+    "SFTRun": {},
+    "RLHFRun": {"algorithm": {"type": "DPO"}},
+    "PretrainRun": {},
+}
+
 Found = TypeVar("Found")
 
 
@@ -56,7 +67,7 @@ def install_operator(cluster: OwnCluster) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         archive = OPERATOR.archive(tag)
         values, installed = root / "values.yaml", root / "installed"
-        text = yaml.safe_dump(_values(cluster, tag))
+        text = yaml.safe_dump(chart_values(cluster, tag))
         wanted = hashlib.sha256(text.encode() + _content(CHART)).hexdigest()
         if not installed.exists() or installed.read_text() != wanted:
             cluster.load_image(archive)
@@ -68,11 +79,27 @@ def install_operator(cluster: OwnCluster) -> str:
                 "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE,
                 "--values", str(values), "--wait", "--timeout", "180s",
             )  # fmt: skip
+            _wait_until_runs_may_own(cluster)
             installed.write_text(wanted)
     return f"{OPERATOR.repository}:{tag}"
 
 
-def _values(cluster: OwnCluster, tag: str) -> dict[str, Any]:
+def _wait_until_runs_may_own(cluster: OwnCluster) -> None:
+    """Wait until the API server's admission knows the kinds: it looks for new ones every few seconds."""
+    owner = {"apiVersion": API_VERSION, "kind": "RewardModelRun", "name": "none", "uid": "none"}
+    metadata = {"name": "owned", "ownerReferences": [{**owner, "blockOwnerDeletion": True}]}
+    manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    create = ("create", "-n", NAMESPACE, "--dry-run=server", "-f", "-")
+    wait_for(
+        lambda: cluster.try_kubectl(*create, stdin=manifest).returncode == 0,
+        "the API server to know runs as owners",
+        seconds=90,
+        every=1,
+    )
+
+
+def chart_values(cluster: OwnCluster, tag: str) -> dict[str, Any]:
+    """What the chart is given on this cluster."""
     image = {"repository": OPERATOR.repository, "tag": tag}
     storage = {
         "uri": f"s3://{BUCKET}",
@@ -93,6 +120,11 @@ class Bench:
 
     cluster: OwnCluster
     namespace: str
+    kind: str = "RewardModelRun"
+
+    def of(self, kind: str) -> "Bench":
+        """The same for runs of another kind."""
+        return replace(self, kind=kind)
 
     def prepare(self) -> None:
         """Make what runs of this namespace need."""
@@ -129,12 +161,12 @@ class Bench:
         container = {"name": "pytorch", "volumeMounts": [mount]}
         return {
             "apiVersion": "trainjobs.dev/v1alpha1",
-            "kind": "RewardModelRun",
+            "kind": self.kind,
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
                 "baseModel": {"uri": f"s3://{self.namespace}/base"},
                 "dataset": {"train": f"s3://{self.namespace}/rows.jsonl"},
-                "objective": {"type": "Regression", "regression": {"dimensions": [{"name": "accuracy"}]}},
+                **_TASKS[self.kind],
                 "runtime": {"command": [f"{_SCRIPT_FOLDER}/{file}", *script]},
                 "podTemplate": {"spec": {"containers": [container], "volumes": [volume]}},
                 **(spec or {}),
@@ -168,7 +200,7 @@ class Bench:
 
     def run(self, name: str) -> dict[str, Any]:
         """The run as it stands."""
-        return self.cluster.get("rmrun", name, "-n", self.namespace)
+        return self.cluster.get(self.kind, name, "-n", self.namespace)
 
     def status(self, name: str) -> dict[str, Any]:
         """Its status; empty before the first."""
@@ -194,7 +226,7 @@ class Bench:
         """`kubectl wait`; tells the whole status where the condition does not come."""
         try:
             self.kubectl(
-                "wait", f"rmrun/{name}", f"--for=condition={condition}", f"--timeout={seconds}s",
+                "wait", f"{self.kind}/{name}", f"--for=condition={condition}", f"--timeout={seconds}s",
                 timeout=seconds + 10,
             )  # fmt: skip
         except RuntimeError as error:
@@ -262,7 +294,7 @@ class Bench:
 
     def stored(self, name: str, uid: str) -> list[str]:
         """The objects that a run has in storage, without their prefix."""
-        prefix = run_prefix(namespace=self.namespace, kind="RewardModelRun", name=name, uid=uid)
+        prefix = run_prefix(namespace=self.namespace, kind=self.kind, name=name, uid=uid)
         place = self.cluster.s3.folder / BUCKET / prefix
         return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
 

@@ -1,4 +1,4 @@
-"""Certificates for servers on the loopback, signed by an authority that nobody trusts yet."""
+"""Certificates for servers of tests, signed by an authority that nobody trusts yet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ class TLS:
     authority: Path
 
 
-def make_certificate(folder: Path) -> TLS:
-    """Write a fresh authority and a certificate for 127.0.0.1 into a folder."""
+def make_certificate(folder: Path, *hosts: str) -> TLS:
+    """Write a fresh authority and a certificate, for the loopback or for the hosts given, into a folder."""
     authority = trustme.CA()
-    server = authority.issue_cert("127.0.0.1", "localhost")
+    server = authority.issue_cert(*(hosts or ("127.0.0.1", "localhost")))
     made = TLS(folder / "server.pem", folder / "key.pem", folder / "ca.pem")
     made.certificate.write_bytes(b"".join(blob.bytes() for blob in server.cert_chain_pems))
     server.private_key_pem.write_to_path(str(made.key))

@@ -13,6 +13,17 @@ from tests.cluster.harness.pki import Authority, Pair
 from tests.cluster.harness.sandbox import Sandbox, wait_for
 
 ETCD_URL = f"http://{HUB}:2379"
+AUDITED_NAMESPACE = "trainjobs-system"
+"""Every request of its ServiceAccounts is written down, for tests of rights: see `Layout.audit_log`."""
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "Metadata", "userGroups": [f"system:serviceaccounts:{AUDITED_NAMESPACE}"]},
+        {"level": "None"},
+    ],
+}
 
 
 @dataclass
@@ -54,6 +65,8 @@ class ControlPlane:
     def start_apiserver(self) -> None:
         pki = self.layout.pki
         serving, client = _pair(pki, "apiserver"), _pair(pki, "apiserver-to-kubelet")
+        audit_policy = self.layout.root / "audit-policy.json"
+        audit_policy.write_text(json.dumps(_AUDIT_POLICY))
         flags = {
             "etcd-servers": ETCD_URL,
             "bind-address": HUB,
@@ -62,7 +75,10 @@ class ControlPlane:
             "secure-port": API_PORT,
             "service-cluster-ip-range": SERVICES,
             "authorization-mode": "Node,RBAC",
-            "enable-admission-plugins": "NodeRestriction",
+            # The second asks more of whoever names an owner, as OpenShift does.
+            "enable-admission-plugins": "NodeRestriction,OwnerReferencesPermissionEnforcement",
+            "audit-policy-file": audit_policy,
+            "audit-log-path": self.layout.audit_log,
             "allow-privileged": "true",
             "client-ca-file": self.layout.authority,
             "tls-cert-file": serving.certificate,

@@ -37,6 +37,11 @@ class Layout:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def audit_log(self) -> Path:
+        """What the operator has asked of the API server: a line of JSON for each request."""
+        return self.logs / "audit.log"
+
     def images(self, node: str) -> Path:
         """What a node's containerd has imported: kept, as large ones take minutes to import."""
         return self.root.parent / "images" / f"{self.root.name}-{node}"

@@ -139,11 +139,15 @@ class Node:
 
     def signal_pod(self, uid: str, number: signal.Signals) -> list[int]:
         """Send a signal to every process of a pod's containers; returns the ids that they have here."""
-        pids = sorted(self._members(f"**/pod{uid}/*/**/cgroup.procs"))
+        pids = self.pod_processes(uid)
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         return pids
+
+    def pod_processes(self, uid: str) -> list[int]:
+        """The processes of a pod's containers, as this process numbers them."""
+        return sorted(self._members(f"**/pod{uid}/*/**/cgroup.procs"))
 
     def processes(self) -> list[int]:
         """The processes of all its pods and their shims, as this process numbers them."""
