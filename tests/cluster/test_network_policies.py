@@ -1,0 +1,100 @@
+"""Who may speak to a run's pods: asserted of the policy, and of the network where that enforces policies.
+
+The bridge of a cluster of our own parts enforces none, so there the same test shows that a stranger
+comes through; kind's network enforces them, and there the stranger must not.
+"""
+
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.manifests import pod
+from tests.cluster.harness.own import OwnCluster
+from tests.cluster.harness.sandbox import wait_for
+from tests.cluster.operator_fixture import Bench
+from trainjobs.api.runs import RewardModelRun
+from trainjobs.core.plan.environment import MASTER_PORT, METRICS_PORT
+from trainjobs.core.plan.network_policy import network_policy
+from trainjobs.core.plan.objects import Object
+
+UID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+_SERVE = f"""
+import http.server, threading
+for port in ({MASTER_PORT}, {METRICS_PORT}):
+    server = http.server.ThreadingHTTPServer(("", port), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever).start()
+"""
+_KNOCK = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5)"
+
+
+def policy(namespace: str) -> Object:
+    """A run's policy as the operator makes it, but owned by nobody: there is no such run here."""
+    objective = {"type": "Regression", "regression": {"dimensions": [{"name": "accuracy"}]}}
+    run = RewardModelRun.model_validate(
+        {
+            "metadata": {"name": "guarded", "namespace": namespace, "uid": UID},
+            "spec": {
+                "baseModel": {"uri": "s3://models/base"},
+                "dataset": {"train": "s3://data/rows.jsonl"},
+                "objective": objective,
+            },
+            "kind": "RewardModelRun",
+        }
+    )
+    made = network_policy(run)
+    del made["metadata"]["ownerReferences"]
+    return made
+
+
+def reaches(cluster: Cluster, namespace: str, name: str, address: str, port: int) -> bool:
+    """Whether a pod gets a connection to a port."""
+    command = ("exec", name, "-n", namespace, "--", "python3", "-c", _KNOCK, address, str(port))
+    return cluster.try_kubectl(*command).returncode == 0
+
+
+def test_only_pods_of_a_run_reach_its_rendezvous_where_policies_are_enforced(
+    cluster: Cluster, namespace: str
+):
+    outside = cluster.make_namespace(f"{namespace[:50]}-outside")
+    own = {"trainjobs.dev/run-uid": UID}
+    wait = ["sleep", "600"]
+    cluster.apply(
+        policy(namespace),
+        pod("guarded", namespace, ["python3", "-c", _SERVE], labels=own),
+        pod("mate", namespace, wait, labels=own),
+        pod("neighbour", namespace, wait),
+        pod("stranger", outside, wait),
+    )
+    places = {"guarded": namespace, "mate": namespace, "neighbour": namespace, "stranger": outside}
+    for name, place in places.items():
+        cluster.kubectl("wait", f"pod/{name}", "-n", place, "--for=condition=Ready", "--timeout=60s")
+    address = cluster.get("pod", "guarded", "-n", namespace)["status"]["podIP"]
+    wait_for(
+        lambda: reaches(cluster, namespace, "mate", address, MASTER_PORT),
+        "a pod of the same run to come through",
+        seconds=60,
+        every=1,
+    )
+    enforced = not isinstance(cluster, OwnCluster)
+    for name in ("neighbour", "stranger"):
+        # Metrics are for anybody in the cluster: Prometheus is in a namespace of its own.
+        assert reaches(cluster, places[name], name, address, METRICS_PORT)
+        assert reaches(cluster, places[name], name, address, MASTER_PORT) is not enforced
+    cluster.kubectl("delete", "namespace", outside, "--wait=false")
+
+
+def test_every_run_gets_a_policy_for_its_own_pods(bench: Bench):
+    bench.apply("watched", "--steps", "5")
+    bench.wait("watched", "Succeeded", 90)
+    uid = bench.run("watched")["metadata"]["uid"]
+    [found] = bench.cluster.get("networkpolicies", "-n", bench.namespace)["items"]
+    pods = {"matchLabels": {"trainjobs.dev/run-uid": uid}}
+    assert found["spec"] == {
+        "podSelector": pods,
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"from": [{"podSelector": pods}]},
+            {
+                "from": [{"namespaceSelector": {}}],
+                "ports": [{"port": METRICS_PORT, "protocol": "TCP"}],
+            },
+        ],
+    }
+    assert [one["metadata"]["labels"]["trainjobs.dev/run-uid"] for one in bench.pods("watched")] == [uid]
