@@ -181,7 +181,8 @@ class Bench:
         template["volumes"].append(claim)
         mount = {"name": _LIBRARIES, "mountPath": f"/{_LIBRARIES}", "readOnly": True}
         template["containers"][0]["volumeMounts"].append(mount)
-        manifest["spec"]["runtime"]["env"] = [{"name": "PYTHONPATH", "value": f"/{_LIBRARIES}"}]
+        environment = manifest["spec"]["runtime"].setdefault("env", [])
+        environment.append({"name": "PYTHONPATH", "value": f"/{_LIBRARIES}"})
 
     def apply(
         self, name: str, *script: str, spec: Mapping[str, Any] | None = None, file: str = TRAINS.name

@@ -5,13 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.harness.manifests import host_volume
 from tests.cluster.operator_fixture import BUCKET, Bench
 from tests.cluster.project_images import ROOT
 from trainjobs.api.yaml_documents import documents
@@ -25,7 +23,6 @@ SAVE_EVERY = 15
 TEXTS = ("A quiet masterpiece.", "Two hours of my life that nobody will give back to me.")
 # The same arithmetic here as in pods: sums of several threads differ in their last bits.
 THREADS = {"OMP_NUM_THREADS": "1"}
-_LIBRARIES = "libraries"
 
 # Runs in a pod: signals the processes that train, not torchrun or the agent above them.
 _SIGNAL = """
@@ -80,15 +77,9 @@ class Ratings:
 
     def with_libraries(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """`manifest` whose pods find this machine's torch by a claim, beside the operator's image."""
-        self.bench.cluster.apply(
-            *host_volume(_LIBRARIES, self.bench.namespace, Path(sysconfig.get_path("purelib")))
-        )
-        claim = {"name": _LIBRARIES, "persistentVolumeClaim": {"claimName": _LIBRARIES, "readOnly": True}}
-        mount = {"name": _LIBRARIES, "mountPath": f"/{_LIBRARIES}", "readOnly": True}
-        manifest["spec"]["podTemplate"] = {
-            "spec": {"containers": [{"name": "pytorch", "volumeMounts": [mount]}], "volumes": [claim]}
-        }
-        manifest["spec"]["runtime"]["env"].append({"name": "PYTHONPATH", "value": f"/{_LIBRARIES}"})
+        container: dict[str, Any] = {"name": "pytorch", "volumeMounts": []}
+        manifest["spec"]["podTemplate"] = {"spec": {"containers": [container], "volumes": []}}
+        self.bench.add_libraries(manifest)
         return manifest
 
     def run_here(self, manifest: Mapping[str, Any], folder: Path) -> Path:
