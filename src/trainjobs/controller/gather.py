@@ -15,7 +15,7 @@ from trainjobs.controller.reading import Unreadable, read_run, read_status
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.dependencies import references
-from trainjobs.core.decide.observed import DependencyState, JobState, Observed, PodState, Refusal
+from trainjobs.core.decide.observed import DependencyState, JobState, Observed, Patience, PodState, Refusal
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import refusals
 from trainjobs.core.reports import Heartbeat
@@ -73,6 +73,8 @@ class Memory:
 
     heartbeats: Callable[[str], tuple[Heartbeat, ...]] = lambda _: ()
     """The last heartbeat of each node of each attempt, by the run's UID."""
+    listening_since: datetime | None = None
+    """Since when agents report here; None: they do not."""
     taken: dict[str, tuple[JobState, ...]] = field(default_factory=dict)
     """By the run's UID: jobs of others that stand under names of its own."""
     refused: dict[str, RefusedByServer] = field(default_factory=dict)
@@ -127,9 +129,7 @@ class Gatherer:
                 *self._refusals(run, now, backend_missing=jobs is None),
                 *await self._account(run, jobs),
             ),
-            node_grace=timedelta(
-                seconds=self._settings.for_namespace(run.metadata.namespace).node_grace_seconds
-            ),
+            patience=self._patience(run),
             # A heartbeat of an attempt that nobody here knows: the status is older than storage.
             stored_attempt=max((beat.attempt for beat in heartbeats), default=0),
             finalizers=tuple(str(one) for one in finalizers) if isinstance(finalizers, list) else (),
@@ -172,6 +172,10 @@ class Gatherer:
             obj = await self._kube.find(resource, run.metadata.namespace, reference.name)
             states.append(_dependency(reference, obj))
         return tuple(states)
+
+    def _patience(self, run: Run) -> Patience:
+        grace = self._settings.for_namespace(run.metadata.namespace).node_grace_seconds
+        return Patience(timedelta(seconds=grace), self._memory.listening_since)
 
     def _refusals(self, run: Run, now: datetime, *, backend_missing: bool) -> tuple[Refusal, ...]:
         found = refusals(run, self._settings.for_namespace(run.metadata.namespace))

@@ -162,6 +162,7 @@ class Work:
             clock=_now,
         )
         async with server.serving(settings) as port:
+            self.memory.listening_since = _now()
             _log.info("agents report to port %d", port)
             pointing = asyncio.create_task(self._point_service(port), name="endpoint")
             try:

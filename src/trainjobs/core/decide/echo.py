@@ -6,7 +6,7 @@ from typing import Final
 from trainjobs.api.conditions import Reason
 from trainjobs.core.decide.attempt import Attempt
 from trainjobs.core.decide.ending import End, Verdict
-from trainjobs.core.decide.observed import PodState
+from trainjobs.core.decide.observed import Patience, PodState
 
 NOTICE: Final = timedelta(minutes=1)
 """How long it may take until Kubernetes says of a machine that it does not answer."""
@@ -19,7 +19,7 @@ _SECOND: Final = timedelta(seconds=1)
 _FROM_PEERS: Final = frozenset({Reason.TRAINING_ERROR, Reason.RENDEZVOUS_FAILED})
 
 
-def cause(attempt: Attempt, failed: End | None, lost: Verdict, now: datetime) -> Verdict:
+def cause(attempt: Attempt, failed: End | None, lost: Verdict, patience: Patience, now: datetime) -> Verdict:
     """Return what a failure comes from: itself, a lost machine, or a time at which more is known.
 
     When a machine dies, the nodes that it trained with fail within a second; that it does not answer is known
@@ -29,19 +29,26 @@ def cause(attempt: Attempt, failed: End | None, lost: Verdict, now: datetime) ->
         attempt: the attempt.
         failed: how a node of it failed.
         lost: what is known of lost machines.
+        patience: since when agents are heard.
         now: the time.
     """
     if failed is None or failed.reason not in _FROM_PEERS:
         return failed
     if lost is not None:
         return lost
-    ended = [pod.termination.finished for pod in attempt.pods if pod.name == failed.node and pod.termination]
-    if ended and now < ended[0] + NOTICE and any(_unheard(attempt, pod, ended[0]) for pod in attempt.pods):
-        return min(ended[0] + NOTICE, now + LOOK_EVERY)
-    return failed
+    ended = next((pod.termination for pod in attempt.pods if pod.name == failed.node), None)
+    if ended is None or not any(_unheard(attempt, pod, ended.finished, patience) for pod in attempt.pods):
+        return failed
+    known = max(ended.finished, patience.listening_since or ended.finished) + NOTICE
+    return min(known, now + LOOK_EVERY) if now < known else failed
 
 
-def _unheard(attempt: Attempt, pod: PodState, since: datetime) -> bool:
-    """Whether a node that reported before has said nothing since then, and has not ended either."""
-    last = attempt.heartbeat(pod.node_rank)
-    return not pod.terminal and last is not None and last.time < since + _SECOND
+def _unheard(attempt: Attempt, pod: PodState, since: datetime, patience: Patience) -> bool:
+    """Whether a node has not ended and has said nothing since then, though it speaks to us."""
+    last, begun = attempt.heartbeat(pod.node_rank), patience.listening_since
+    if pod.terminal:
+        return False
+    if last is None:
+        # It may have spoken to whoever listened before; one never heard since its start does not speak.
+        return begun is not None and pod.started is not None and pod.started < begun
+    return last.time < since + _SECOND

@@ -87,7 +87,7 @@ def _lived(
     """A live attempt goes on, or ends: by failure, or because the run is suspended."""
     policy = observed.run.spec.run_policy
     moves = moving(status, attempt)
-    end, looks = judge(attempt, policy, now, node_grace=observed.node_grace, moving=moves)
+    end, looks = judge(attempt, policy, now, patience=observed.patience, moving=moves)
     if end is not None:
         left = below_threshold(attempt)
         status = status if left is None else completed(status, left)

@@ -6,7 +6,7 @@ from typing import Final
 from trainjobs.api.conditions import Reason
 from trainjobs.core.decide.attempt import UID_LENGTH, Attempt, has_machine, has_started, has_succeeded
 from trainjobs.core.decide.ending import End, Verdict
-from trainjobs.core.decide.observed import PodState
+from trainjobs.core.decide.observed import Patience, PodState
 from trainjobs.core.reports import Heartbeat
 
 STUCK_GRACE: Final = timedelta(minutes=10)
@@ -48,11 +48,11 @@ def pod_lost(attempt: Attempt) -> End | None:
     return None
 
 
-def node_lost(attempt: Attempt, grace: timedelta, now: datetime) -> Verdict:
+def node_lost(attempt: Attempt, patience: Patience, now: datetime) -> Verdict:
     """Return that a machine has not answered for longer than its grace, or when that will be."""
     times = []
     for pod in attempt.pods:
-        when = machine_lost_at(pod, attempt.heartbeat(pod.node_rank), grace)
+        when = machine_lost_at(pod, attempt.heartbeat(pod.node_rank), patience)
         if when is None or pod.terminal or not has_machine(pod):
             continue
         if when <= now:
@@ -80,22 +80,24 @@ def started_pods(attempt: Attempt) -> list[str]:
     return seen if any(seen) else []
 
 
-def machine_lost_at(pod: PodState, last: Heartbeat | None, grace: timedelta) -> datetime | None:
+def machine_lost_at(pod: PodState, last: Heartbeat | None, patience: Patience) -> datetime | None:
     """When the pod's machine counts as lost, or None while it answers.
 
-    An agent that is still heard lives, whatever the node controller sees of its machine.
+    An agent that is still heard lives, whatever the node controller sees of its machine; whoever has only
+    begun to listen gives it the time to be heard.
     """
     if pod.ready_lost is None:
         return None
-    return _later(pod.ready_lost, last) + grace
+    return _later(pod.ready_lost, last, patience) + patience.grace
 
 
-def lost_at(pod: PodState, last: Heartbeat | None, grace: timedelta) -> datetime | None:
+def lost_at(pod: PodState, last: Heartbeat | None, patience: Patience) -> datetime | None:
     """When a pod that does not end counts as lost, or None where it has to be waited for."""
-    machine = machine_lost_at(pod, last, grace)
-    stuck = _later(pod.deleted, last) + STUCK_GRACE if pod.deleted is not None else None
+    machine = machine_lost_at(pod, last, patience)
+    stuck = _later(pod.deleted, last, patience) + STUCK_GRACE if pod.deleted is not None else None
     return min((when for when in (machine, stuck) if when is not None), default=None)
 
 
-def _later(when: datetime, last: Heartbeat | None) -> datetime:
-    return max(when, last.time) if last is not None else when
+def _later(when: datetime, last: Heartbeat | None, patience: Patience) -> datetime:
+    times = (when, last.time if last is not None else None, patience.listening_since)
+    return max(time for time in times if time is not None)

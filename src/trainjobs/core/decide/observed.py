@@ -100,6 +100,16 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a node is waited for that is not heard."""
+
+    grace: timedelta = timedelta(minutes=2)
+    """How long a machine that does not answer may come back, before what it ran counts as lost."""
+    listening_since: datetime | None = None
+    """Since when agents are heard: what they said before was said to another. None: since they live."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything known of a run.
 
@@ -115,8 +125,7 @@ class Observed:
     """The last of each node of each attempt."""
     dependencies: tuple[DependencyState, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    node_grace: timedelta = timedelta(minutes=2)
-    """How long a machine that does not answer may come back, before what it ran counts as lost."""
+    patience: Patience = Patience()
     stored_attempt: int = 0
     """Highest attempt that storage knows of, as far as anybody told; 0 for none."""
     namespace_terminating: bool = False

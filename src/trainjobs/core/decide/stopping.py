@@ -55,7 +55,7 @@ def clear_at(observed: Observed, now: datetime) -> datetime | None:
     if any(job.deleted is None and not is_over(observed, job) for job in own_jobs(observed)):
         return None
     running = [pod for pod in own_pods(observed) if not pod.terminal]
-    times = [lost_at(pod, _last(observed, pod), observed.node_grace) for pod in running]
+    times = [lost_at(pod, _last(observed, pod), observed.patience) for pod in running]
     if None in times:
         return None
     return max((when for when in times if when is not None), default=now)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.core.decide.building import at, beat, ended, job, make_run, running, settled, under_way
 from trainjobs.core.decide import decide
-from trainjobs.core.decide.observed import Observed
+from trainjobs.core.decide.observed import Observed, Patience
 
 JOBS = (job(failed=True),)
 PEER = running(1)
@@ -50,6 +50,27 @@ def test_the_other_nodes_are_heard_first(peer, heard, seconds, expected) -> None
 
 def test_a_node_that_never_reported_is_not_waited_for() -> None:
     assert counts((failed(), PEER), (), 103) == ("TrainingError", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("listening", "seconds", "expected"),
+    [
+        # It was there before this operator listened: it may have reported to another.
+        (110, 111, ("", 0, 0)),
+        (110, 169, ("", 0, 0)),
+        (110, 170, ("TrainingError", 1, 0)),
+        # It could have been heard from its start, and never was.
+        (-10, 103, ("TrainingError", 1, 0)),
+    ],
+)
+def test_an_operator_that_has_just_begun_to_listen_waits_to_hear_the_other_nodes(
+    listening, seconds, expected
+) -> None:
+    run = under_way(make_run(nodes=2))
+    patience = Patience(listening_since=at(listening))
+    status = decide(Observed(run, JOBS, (failed(), PEER), patience=patience), at(seconds)).status
+    reason = status.ended.reason if status.ended else ""
+    assert (reason, status.restarts, status.infrastructure_restarts) == expected
 
 
 def test_what_no_peer_can_cause_is_judged_at_once() -> None:

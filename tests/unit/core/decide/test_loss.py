@@ -16,7 +16,7 @@ from tests.unit.core.decide.building import (
     under_way,
 )
 from trainjobs.core.decide import decide
-from trainjobs.core.decide.observed import Observed
+from trainjobs.core.decide.observed import Observed, Patience
 
 LOST = running(1, ready_lost=at(100))
 
@@ -83,15 +83,33 @@ def test_a_machine_is_lost_after_its_grace_and_silence(heard, seconds, reason) -
 @pytest.mark.parametrize(("seconds", "reason"), [(100 + 19, ""), (100 + 20, "NodeLost")])
 def test_a_platform_may_give_its_machines_another_grace(seconds, reason) -> None:
     run = under_way(make_run(nodes=2))
-    observed = Observed(run, (job(),), (running(0), LOST), node_grace=timedelta(seconds=20))
+    observed = Observed(run, (job(),), (running(0), LOST), patience=Patience(timedelta(seconds=20)))
     assert end_of(observed, seconds) == reason
 
 
 def test_the_next_attempt_waits_as_long_for_a_machine_as_the_platform_does() -> None:
     run = settled(Observed(under_way(make_run(nodes=2)), (), (running(0), running(1))), 100)
     pods = (running(0, deleted=at(100), ready_lost=at(100)),)
-    decision = decide(Observed(run, (), pods, node_grace=timedelta(seconds=20)), at(120))
+    decision = decide(Observed(run, (), pods, patience=Patience(timedelta(seconds=20))), at(120))
     assert decision.start is not None
+
+
+@pytest.mark.parametrize(
+    ("heard", "seconds", "reason"),
+    [
+        # Lost long ago by Kubernetes' word alone, as after an outage of the API server.
+        (None, 1000 + 119, ""),
+        (None, 1000 + 120, "NodeLost"),
+        (1003, 1003 + 119, ""),
+    ],
+)
+def test_an_operator_that_has_just_begun_to_listen_gives_agents_the_time_to_be_heard(
+    heard, seconds, reason
+) -> None:
+    run = under_way(make_run(nodes=2))
+    beats = (beat(heard, rank=1),) if heard else ()
+    patience = Patience(listening_since=at(1000))
+    assert end_of(Observed(run, (job(),), (running(0), LOST), beats, patience=patience), seconds) == reason
 
 
 def test_within_the_grace_the_run_is_unhealthy_and_looked_at_again() -> None:
