@@ -15,6 +15,7 @@ import yaml
 
 from tests.cluster.harness.manifests import host_volume
 from tests.cluster.harness.own import OwnCluster
+from tests.cluster.harness.s3 import ClusterS3
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.project_images import OPERATOR, ROOT
 from tests.harness.versitygw import REGION
@@ -107,7 +108,9 @@ def chart_values(cluster: OwnCluster, tag: str) -> dict[str, Any]:
         "region": REGION,
         "secretName": SECRET,
     }
-    return {"operator": {"image": image}, "runs": {"image": image, "storage": storage}}
+    # Tests that lose machines wait for this; it is two minutes where nobody says otherwise.
+    runs = {"image": image, "storage": storage, "nodeGraceSeconds": 20}
+    return {"operator": {"image": image}, "runs": runs}
 
 
 def _content(folder: Path) -> bytes:
@@ -146,6 +149,10 @@ class Bench:
                 "data": scripts,
             },
         )
+        self.fill(s3)
+
+    def fill(self, s3: ClusterS3) -> None:
+        """Put a model and data into a bucket of this namespace's name."""
         s3.make_bucket(self.namespace)
         inputs = s3.folder / self.namespace
         (inputs / "base").mkdir(exist_ok=True)

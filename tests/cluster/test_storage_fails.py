@@ -1,46 +1,121 @@
-"""An outage of the storage is said in a condition and costs no attempt; what is due is stored afterwards."""
+"""Storage fails under a run: training goes on, a condition says why, and what is due is stored afterwards.
+
+Each test has a server of its own, so that it takes nothing away from the others.
+"""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.harness.s3 import ClusterS3
+from tests.cluster.operator_fixture import BUCKET, Bench
+from tests.cluster.stored import stored, undisturbed
+from tests.harness.versitygw import REGION
 
-pytestmark = pytest.mark.alone
+KEYS = "own-keys"
 
 
 @pytest.fixture
-def s3_again(bench: Bench):
-    """Leave a server behind that runs."""
-    yield
-    if not bench.cluster.sandbox.alive("versitygw"):
-        bench.cluster.s3.start()
+def s3(bench: Bench) -> Iterator[ClusterS3]:
+    """A server with a bucket for runs, a model and data; its keys are in a Secret."""
+    server = bench.cluster.another_s3()
+    server.make_bucket(BUCKET)
+    bench.fill(server)
+    hand_out_keys(bench, server)
+    yield server
+    server.kill()
 
 
-def test_training_goes_on_while_storage_is_away_and_its_checkpoints_follow(bench: Bench, s3_again):
-    bench.apply("offline", "--steps", "200", "--step-seconds", "0.3", "--save-every", "20")
+def hand_out_keys(bench: Bench, server: ClusterS3) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
+    metadata = {"name": KEYS, "namespace": bench.namespace}
+    bench.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys})
+
+
+def kept_in(server: ClusterS3, bucket: str = BUCKET, secret: str = KEYS) -> dict[str, Any]:
+    """The part of a run's spec that names a server."""
+    place = {"uri": f"s3://{bucket}", "endpoint": server.endpoint, "region": REGION, "secretName": secret}
+    return {"checkpoints": {"storage": place}}
+
+
+def until_synced(bench: Bench, name: str, status: str) -> dict[str, Any]:
+    """Wait until the condition says whether checkpoints reach storage; the condition."""
+    said = lambda: bench.condition(name, "Synced").get("status") == status  # noqa: E731
+    bench.until(name, said, f"Synced={status}", seconds=60)
+    return bench.condition(name, "Synced")
+
+
+def trains_on(bench: Bench, name: str) -> None:
+    step = bench.step(name)
+    bench.until(name, lambda: bench.step(name) > step, "training to go on meanwhile", seconds=60)
+
+
+def test_training_goes_on_while_storage_is_away_and_its_checkpoints_follow(bench: Bench, s3: ClusterS3):
+    steps = 440
+    script = ("--steps", str(steps), "--step-seconds", "0.25", "--save-every", "20")
+    bench.apply("offline", *script, spec=kept_in(s3))
     bench.until_training("offline")
     before = bench.status("offline")["checkpoints"]["latest"]["step"]
-    bench.cluster.s3.kill()
+    s3.kill()
     killed = time.monotonic()
-
-    def said() -> bool:
-        return bench.condition("offline", "Synced").get("status") == "False"
-
-    bench.until("offline", said, "the outage to be told", seconds=60)
+    assert until_synced(bench, "offline", "False")["reason"] == "StorageUnavailable"
     print(f"the condition tells of it after {time.monotonic() - killed:.1f} s")
-    synced = bench.condition("offline", "Synced")
-    assert synced["reason"] == "StorageUnavailable"
-    step = bench.step("offline")
-    bench.until("offline", lambda: bench.step("offline") > step, "training to go on meanwhile", seconds=60)
-    bench.cluster.s3.start()
-    bench.until(
-        "offline",
-        lambda: bench.condition("offline", "Synced")["status"] == "True",
-        "storage again",
-        seconds=60,
-    )
+    trains_on(bench, "offline")
+    # Checkpoints are due all the time: of those that wait, the newest are kept.
+    time.sleep(90 - (time.monotonic() - killed))
+    s3.start()
+    returned = time.monotonic()
+    until_synced(bench, "offline", "True")
+    print(f"checkpoints reach storage again {time.monotonic() - returned:.1f} s after its return")
     assert bench.status("offline")["checkpoints"]["latest"]["step"] > before
     bench.wait("offline", "Succeeded", 120)
     status = bench.status("offline")
     assert (status["attempt"], status["restarts"], status["infrastructureRestarts"]) == (1, 0, 0)
+    assert stored(bench, "offline", s3).weight() == undisturbed(steps)
+    assert stored(bench, "offline", s3).store.verify() == ()
+
+
+def test_keys_that_are_revoked_are_told_and_new_ones_are_taken_up_by_the_next_attempt(
+    bench: Bench, s3: ClusterS3
+):
+    steps = 180
+    script = ("--steps", str(steps), "--step-seconds", "0.25", "--save-every", "20")
+    bench.apply("revoked", *script, spec=kept_in(s3))
+    pod = bench.until_training("revoked")
+    renewed = s3.revoke_keys()
+    synced = until_synced(bench, "revoked", "False")
+    assert synced["reason"] == "AccessDenied"
+    assert "the keys come from the environment" in synced["message"]
+    assert s3.secret_key not in str(bench.run("revoked"))
+    trains_on(bench, "revoked")
+    before = stored(bench, "revoked", s3).newest()
+    hand_out_keys(bench, renewed)
+    bench.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+    bench.wait("revoked", "Succeeded", 180)
+    assert bench.condition("revoked", "Synced")["status"] == "True"
+    status = bench.status("revoked")
+    assert (status["attempt"], status["restarts"], status["infrastructureRestarts"]) == (2, 0, 1)
+    assert stored(bench, "revoked", s3).resumed(2) == before > 0
+    assert stored(bench, "revoked", s3).weight() == undisturbed(steps)
+
+
+def test_a_bucket_that_is_missing_is_told_and_the_run_begins_when_there_is_one(bench: Bench):
+    s3 = bench.cluster.s3
+    later, never = f"{bench.namespace}-later", f"{bench.namespace}-never"
+    bench.apply("patient", "--steps", "5", spec=kept_in(s3, later, "bucket"))
+    hasty = {**kept_in(s3, never, "bucket"), "runPolicy": {"maxInfrastructureRestarts": 1}}
+    bench.apply("hasty", "--steps", "5", spec=hasty)
+    synced = until_synced(bench, "patient", "False")
+    assert synced["reason"] == "StorageUnavailable"
+    assert f"there is no bucket '{later}'; make it, or correct the storage URI" in synced["message"]
+    s3.make_bucket(later)
+    bench.wait("patient", "Succeeded", 90)
+    assert bench.condition("patient", "Synced")["status"] == "True"
+    assert bench.status("patient")["restarts"] == 0
+    bench.wait("hasty", "Failed", 60)
+    failed = bench.condition("hasty", "Failed")
+    assert failed["reason"] == "RestartsExhausted"
+    assert never in failed["message"]
+    assert bench.status("hasty")["failure"]["reason"] == "StorageUnavailable"

@@ -149,6 +149,11 @@ class Node:
         """The processes of a pod's containers, as this process numbers them."""
         return sorted(self._members(f"**/pod{uid}/*/**/cgroup.procs"))
 
+    def pod_log(self, uid: str) -> str:
+        """What a pod has printed, also while its kubelet is away."""
+        files = sorted((self.folder / "pod-logs").glob(f"*_{uid}/*/*.log"))
+        return "".join(path.read_text(errors="replace") for path in files)
+
     def processes(self) -> list[int]:
         """The processes of all its pods and their shims, as this process numbers them."""
         shims = {

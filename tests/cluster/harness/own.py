@@ -14,7 +14,7 @@ from tests.cluster.harness.layout import NODES, Layout, layout
 from tests.cluster.harness.network import make_network
 from tests.cluster.harness.node import Node
 from tests.cluster.harness.pki import make_authority
-from tests.cluster.harness.s3 import ClusterS3, cluster_s3
+from tests.cluster.harness.s3 import ClusterS3, another_s3, cluster_s3
 from tests.cluster.harness.sandbox import Sandbox, make_sandbox, wait_for
 
 # What CoreDNS may see; kube-proxy's and the controllers' rights come with Kubernetes.
@@ -43,6 +43,10 @@ class OwnCluster(Cluster):
     def s3(self) -> ClusterS3:
         """The S3 server: `make_bucket`, `kill`, `start`."""
         return cluster_s3(self.sandbox)
+
+    def another_s3(self) -> ClusterS3:
+        """A server of the caller's own, started: to be killed without harm to other tests."""
+        return another_s3(self.sandbox)
 
     def stop(self) -> None:
         self.sandbox.stop()

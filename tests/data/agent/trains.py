@@ -21,6 +21,7 @@ parser.add_argument("--fail-at", type=int, default=-1)
 parser.add_argument("--how", default="raise")
 parser.add_argument("--ignore-sigterm", action="store_true")
 parser.add_argument("--ballast", type=int, default=1000, help="bytes of each checkpoint")
+parser.add_argument("--together", action="store_true", help="by torch, nodes average their gradients")
 given = parser.parse_args()
 
 output = Path(os.environ["TRAINJOBS_OUTPUT_DIR"])
@@ -32,6 +33,20 @@ if resume:
 
 stopping = []
 signal.signal(signal.SIGTERM, lambda *_: None if given.ignore_sigterm else stopping.append(True))
+
+
+if given.together:
+    import torch
+
+    torch.distributed.init_process_group("gloo")
+
+
+def averaged(gradient):
+    if not given.together:
+        return gradient
+    shared = torch.tensor([gradient], dtype=torch.float64)
+    torch.distributed.all_reduce(shared)
+    return shared.item() / torch.distributed.get_world_size()
 
 
 def report(**metrics):
@@ -82,7 +97,7 @@ def fail():
 
 while state["global_step"] < given.steps:
     time.sleep(given.step_seconds)
-    state["weight"] += 0.1 * (3.0 - state["weight"])
+    state["weight"] += 0.1 * averaged(3.0 - state["weight"])
     state["global_step"] += 1
     loss = (3.0 - state["weight"]) ** 2
     report(current_step=state["global_step"], total_steps=given.steps, loss=loss)

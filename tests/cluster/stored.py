@@ -1,0 +1,58 @@
+"""What a run of the light script leaves in storage, read from the server's folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.harness.s3 import ClusterS3
+from tests.cluster.operator_fixture import BUCKET, Bench
+from trainjobs.core.checkpoints.layout import CheckpointRef, run_prefix
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One run's own folder."""
+
+    folder: Path
+
+    @property
+    def store(self) -> CheckpointStore:
+        """The folder as agents see it."""
+        return CheckpointStore(open_store(self.folder.as_uri()))
+
+    def weight(self) -> float:
+        """The number that the run has learned."""
+        model = self.folder / "artifacts" / "model" / "config.json"
+        return float(json.loads(model.read_text())["weight"])
+
+    def newest(self) -> int:
+        """The step of the newest complete checkpoint; 0 for none."""
+        return max((ref.step for ref in self.store.complete()), default=0)
+
+    def resumed(self, attempt: int) -> int:
+        """The step that an attempt went on from; 0 where it began anew."""
+        claim = self.store.attempts.claim_of(attempt)
+        assert claim is not None, f"attempt {attempt} was never claimed"
+        return claim.resume.step if isinstance(claim.resume, CheckpointRef) else 0
+
+    def complete(self, attempt: int) -> set[int]:
+        """The steps of an attempt's complete checkpoints that count."""
+        return {ref.step for ref in self.store.complete() if ref.attempt == attempt}
+
+
+def stored(bench: Bench, name: str, s3: ClusterS3 | None = None) -> Stored:
+    """The folder of a run, in the cluster's server or one of the test's own."""
+    prefix = run_prefix(
+        namespace=bench.namespace, kind="RewardModelRun", name=name, uid=bench.run(name)["metadata"]["uid"]
+    )
+    return Stored((s3 or bench.cluster.s3).folder / BUCKET / prefix)
+
+
+def undisturbed(steps: int) -> float:
+    """What `trains.py` learns in so many steps when nothing disturbs it, to the last bit."""
+    weight = 0.0
+    for _ in range(steps):
+        weight += 0.1 * (3.0 - weight)
+    return weight
