@@ -117,6 +117,9 @@ def test_the_estimate_counts_rows_and_parameters_of_this_machine(tmp_path: Path)
     assert found["checkpointBytes"] == 12 * 56
     assert found["deviceMemory"]["weights"] == 4 * 56
     assert (found["effectiveBatchSize"], found["stepsPerEpoch"], found["steps"]) == (16, 7, 14)
+    # 16 of the 56 parameters are no embedding; 2048 tokens is the longest text.
+    assert found["operations"] == 6 * 16 * 14 * 16 * 2048
+    assert found["seconds"] == found["operations"] / 1.5e11
 
 
 def test_the_estimate_goes_to_standard_error_or_not_at_all(tmp_path: Path) -> None:

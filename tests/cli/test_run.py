@@ -176,6 +176,9 @@ def test_what_starts_from_a_failed_run_fails_with_the_reason(bench: Bench) -> No
     assert "DependencyFailed" in ended.stderr
 
 
+ONE_DIMENSION = {"dimensions": [{"name": "accuracy"}]}
+
+
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
@@ -183,6 +186,17 @@ def test_what_starts_from_a_failed_run_fails_with_the_reason(bench: Bench) -> No
         ({"dataset": {"train": "file://./no.jsonl"}}, 11, "no.jsonl"),
         ({"baseModel": {"uri": "file://./../up"}}, 10, "'..' is not allowed"),
         ({"topology": {"nodes": 0}}, 10, "spec.topology.nodes: 0 is not allowed"),
+        (
+            {"topology": {"nodes": "two"}},
+            10,
+            "spec.topology.nodes: 'two' is not allowed; give a whole number",
+        ),
+        ({"epochs": 3}, 10, "spec.epochs: there is no such field here; did you mean spec.training.epochs?"),
+        (
+            {"objective": {"type": "Regression", "regression": ONE_DIMENSION, "pairwise": {}}},
+            10,
+            "spec.objective.pairwise: only allowed with spec.objective.type Pairwise",
+        ),
     ],
 )
 def test_bad_input_ends_with_one_line_and_its_own_code(
@@ -192,3 +206,4 @@ def test_bad_input_ends_with_one_line_and_its_own_code(
     assert ended.returncode == code, ended.stderr
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert sum(line.startswith("error: ") for line in ended.stderr.splitlines()) == 1, ended.stderr

@@ -111,6 +111,14 @@ def test_a_bad_row_ends_the_run_at_once_with_file_and_line(
     assert "Traceback" not in ended.stderr
 
 
+def test_an_empty_file_ends_the_run_with_its_name(bench: Bench, base: Path) -> None:
+    (bench.folder / "rows.jsonl").write_text("\n")
+    ended = bench.run("run", manifest(bench, base))
+    assert ended.returncode == 11, ended.stderr
+    assert "rows.jsonl is empty: it needs one JSON object a line" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_smoke_trains_one_batch_goes_the_whole_way_and_keeps_nothing(bench: Bench, base: Path) -> None:
     asked = {"thresholds": [{"metric": "overall.pearson", "minimum": 0.99999}]}
     file = manifest(bench, base, evaluation=asked)

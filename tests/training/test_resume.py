@@ -120,6 +120,36 @@ def test_a_checkpoint_without_its_optimizer_is_refused(
     assert "checkpoint-2 has no optimizer.pt" in capsys.readouterr().err
 
 
+class Trap:
+    """A pickle that leaves a file behind when it is loaded."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (Path.touch, (self.target,))
+
+
+def test_a_checkpoint_that_carries_code_or_is_cut_off_is_refused_by_its_files_name(
+    tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"training": {"maxSteps": 2, "epochs": None}}
+    assert train(make_recipe(tmp_path, bert, rows, **changes)) == 0
+    checkpoint, executed = tmp_path / "output" / "checkpoint-2", tmp_path / "executed"
+    recipe = make_recipe(tmp_path, bert, rows, **changes, inputs={"resumeFrom": str(checkpoint)})
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        whole = (checkpoint / name).read_bytes()
+        torch.save({"state": Trap(executed)}, checkpoint / name)
+        assert train(recipe) == 30
+        assert f"checkpoint-2/{name}: holds more than tensors and numbers" in capsys.readouterr().err
+        assert not executed.exists()
+        (checkpoint / name).write_bytes(whole[: len(whole) // 2])
+        assert train(recipe) == 30
+        assert f"checkpoint-2/{name}: damaged or cut off" in capsys.readouterr().err
+        (checkpoint / name).write_bytes(whole)
+    assert train(recipe) == 0
+
+
 def test_a_termination_saves_and_the_next_start_goes_on(tmp_path: Path, bert: Path, rows: Path) -> None:
     changes = {"training": {"epochs": 40, "dataWorkers": 0}, "checkpoints": {"saveEverySteps": 1000}}
     output = tmp_path / "output"

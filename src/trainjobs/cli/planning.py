@@ -1,5 +1,6 @@
 """One run as `trainjobs plan` shows it: its objects, why they would be refused, what it would need."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,18 @@ from trainjobs.api.runs import Run
 from trainjobs.cli.checkpoint_table import size_text
 from trainjobs.cli.inputs import local_path
 from trainjobs.cli.model_files import model_shape
+from trainjobs.cli.progress import clock
 from trainjobs.core.decide.decision import StartAttempt
-from trainjobs.core.plan.estimate import ROLLOUT_TASKS, Estimate, element_bytes, steps
+from trainjobs.core.plan.estimate import (
+    ACCELERATOR_OPERATIONS,
+    CPU_OPERATIONS,
+    ROLLOUT_TASKS,
+    Estimate,
+    ModelShape,
+    element_bytes,
+    operations,
+    steps,
+)
 from trainjobs.core.plan.estimate import estimate as estimated
 from trainjobs.core.plan.neutral import Plan, make_plan
 from trainjobs.core.plan.objects import Object
@@ -43,6 +54,17 @@ class Planned:
     """None where the base model is not on this machine."""
     steps: tuple[int, int] | None
     """Per epoch and in all; None where the rows are not on this machine."""
+    operations: float | None
+    """Floating-point operations at most; None where model or rows are not on this machine."""
+    accelerated: bool
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the steps take at most, at the speed that is assumed of a process."""
+        if self.operations is None:
+            return None
+        speed = ACCELERATOR_OPERATIONS if self.accelerated else CPU_OPERATIONS
+        return self.operations / (speed * self.recipe.processes.world_size)
 
     def as_json(self) -> dict[str, object]:
         """For programs; sizes in bytes."""
@@ -61,6 +83,8 @@ class Planned:
                 "trainedParameters": found.trained if found else None,
                 "deviceMemory": {**found.memory, "total": found.device} if found else None,
                 "checkpointBytes": found.checkpoint if found else None,
+                "operations": self.operations,
+                "seconds": self.seconds,
             },
         }
 
@@ -81,7 +105,14 @@ class Planned:
         lines.append(f"about {size_text(found.device)} per device: {parts}")
         if recipe.task in ROLLOUT_TASKS:
             lines.append("reward models, critic, reference and rollout engine are not in it")
-        return [*lines, f"about {size_text(found.checkpoint)} per checkpoint"]
+        lines.append(f"about {size_text(found.checkpoint)} per checkpoint")
+        if self.seconds is not None:
+            what = "one A100 in bf16" if self.accelerated else "two CPU cores"
+            longest = clock(math.ceil(self.seconds))
+            lines.append(
+                f"at most {longest} of training, if every text is maxLength long, on {what} a process"
+            )
+        return lines
 
 
 def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
@@ -92,6 +123,7 @@ def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
     model = model_shape(folder) if folder is not None else None
     accelerated = accelerators(run.spec.resources) > 0
     element = element_bytes(plan.recipe, accelerated=accelerated)
+    planned_steps = steps(plan.recipe, rows) if rows else None
     return Planned(
         name=f"{run.kind} {run.metadata.name}",
         file=file,
@@ -101,8 +133,19 @@ def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
         estimate=estimated(plan.recipe, model, element_bytes=element, fused_attention=accelerated)
         if model
         else None,
-        steps=steps(plan.recipe, rows) if rows else None,
+        steps=planned_steps,
+        operations=_operations(plan.recipe, model, planned_steps),
+        accelerated=accelerated,
     )
+
+
+def _operations(
+    recipe: Recipe, model: ModelShape | None, planned_steps: tuple[int, int] | None
+) -> float | None:
+    total = planned_steps[1] if planned_steps else recipe.training.max_steps
+    if model is None or total is None or recipe.task in ROLLOUT_TASKS:
+        return None
+    return operations(recipe, model, total)
 
 
 def _plan(run: Run, settings: Settings, attempt: int) -> Plan:

@@ -1,4 +1,4 @@
-"""What a run will need, before it starts: memory of one device, size of a checkpoint, number of steps.
+"""What a run will need, before it starts: memory of one device, size of a checkpoint, steps, and time.
 
 Bytes of one device are the sum of four parts. P are all parameters, T those that are trained, W processes,
 e the bytes of an activation (2 with bf16 or fp16, 4 with fp32), b rows per pass, s tokens per row, h
@@ -20,6 +20,10 @@ DPO holds a second copy of the weights as reference, unless an adapter is traine
 (CUDA context, communication buffers, fragmentation) is not in it: leave about 15 % free.
 
 A checkpoint is 4·T of weights and 8·T of optimizer.
+
+Floating-point operations of a token are 2·N forward and 4·N backward, where N are the parameters but for
+embeddings (Kaplan et al. 2020, section 2.1); 2·N less backward where the base is frozen under an adapter, 2·N
+more where activations are computed again. Every text is taken to be as long as allowed: it is an upper bound.
 """
 
 import math
@@ -29,6 +33,10 @@ from typing import Literal
 
 from trainjobs.core.recipe.model import Recipe
 
+ACCELERATOR_OPERATIONS = 1.2e14
+"""Floating-point operations a second of one accelerator: what training reaches on an A100 in bf16."""
+CPU_OPERATIONS = 1.5e11
+"""Of one process without: measured on two cores in float32, MiniLM."""
 NF4_BYTES = 4.127 / 8
 LAYER_ACTIVATIONS = 24
 """Activations kept of one layer, in units of b·s·h."""
@@ -39,6 +47,7 @@ LANGUAGE_TASKS = frozenset({"SFT", "DPO", "KTO", "ORPO", "CausalLM", "MaskedLM"}
 ROLLOUT_TASKS = frozenset({"PPO", "GRPO", "RLOO"})
 # Matrices that are no linear layers of the trunk, by a part of their name.
 _NOT_ADAPTED = ("embed", "wte", "wpe", "lm_head", "score", "classifier", "norm")
+_EMBEDDINGS = ("embed", "wte", "wpe")
 
 Part = Literal["weights", "gradients", "optimizer", "activations"]
 
@@ -109,6 +118,20 @@ def estimate(
         ),
     }
     return Estimate(model.parameters, trained, memory, checkpoint=12 * trained)
+
+
+def operations(recipe: Recipe, model: ModelShape, total_steps: int) -> float:
+    """Return how many floating-point operations `total_steps` steps take at most, over all processes."""
+    apart = sum(
+        math.prod(shape)
+        for name, shape in model.tensors.items()
+        if any(word in name.lower() for word in _EMBEDDINGS)
+    )
+    of_token = 6.0
+    of_token -= 2.0 if recipe.adapter.type != "None" else 0.0
+    of_token += 2.0 if recipe.training.gradient_checkpointing else 0.0
+    texts = total_steps * recipe.effective_batch_size * (2 if recipe.task in TWO_TEXTS else 1)
+    return of_token * (model.parameters - apart) * texts * recipe.dataset.max_length
 
 
 def element_bytes(recipe: Recipe, *, accelerated: bool) -> int:

@@ -1,10 +1,13 @@
 """Going on from a checkpoint: whether it is whole, and whether anything is left to do."""
 
+import pickle
 import re
 import shutil
 from pathlib import Path
 
+import torch
 from transformers import TrainerState
+from transformers.trainer_pt_utils import safe_globals
 
 from trainjobs.api.topology import DeepSpeed
 from trainjobs.core.outputs import CHECKPOINT_PREFIX
@@ -35,11 +38,32 @@ def read_state(checkpoint: Path, recipe: Recipe) -> TrainerState:
         raise CorruptCheckpoint(f"{checkpoint} has no {', '.join(missing)}: resume from another checkpoint")
     if recipe.processes.strategy.type == "DeepSpeed":
         _check_shards(checkpoint, recipe)
+    else:
+        _check_pickles(checkpoint)
     try:
         state: TrainerState = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     except (ValueError, TypeError) as error:
         raise CorruptCheckpoint(f"{checkpoint}/trainer_state.json cannot be read: {error}") from error
     return state
+
+
+def _check_pickles(checkpoint: Path) -> None:
+    """CorruptCheckpoint names the file that is damaged, or that would run code when it is loaded.
+
+    The library refuses such files too, in the middle of its start and without their names.
+    """
+    for path in sorted([*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]):
+        try:
+            with safe_globals():  # type: ignore[no-untyped-call]
+                # What lies behind the tensors stays on the disk.
+                torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        except pickle.UnpicklingError as error:
+            raise CorruptCheckpoint(
+                f"{path}: holds more than tensors and numbers, and could run code when it is loaded;"
+                " it was not loaded: resume from a checkpoint that you trust"
+            ) from error
+        except (RuntimeError, OSError, EOFError) as error:
+            raise CorruptCheckpoint(f"{path}: damaged or cut off; resume from another checkpoint") from error
 
 
 def _check_shards(checkpoint: Path, recipe: Recipe) -> None:

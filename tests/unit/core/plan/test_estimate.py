@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.core.plan.builders import a_plan
-from trainjobs.core.plan.estimate import ModelShape, element_bytes, estimate, steps
+from trainjobs.core.plan.estimate import ModelShape, element_bytes, estimate, operations, steps
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.ml.training.steps import plan_steps
 
@@ -49,6 +49,17 @@ def test_an_adapter_trains_rank_times_in_and_out_of_every_linear_layer() -> None
 
     assert found.trained == 2 * (8 + 8) + 2 * (16 + 8)
     assert found.memory["weights"] == 2 * PARAMETERS
+
+
+def test_operations_are_those_of_every_token_but_for_embeddings() -> None:
+    tokens = 5 * 2 * 4 * 10  # steps × rows per pass × accumulation × longest text
+    counted = PARAMETERS - 800
+    recomputing = {"batchSizePerDevice": 2, "gradientCheckpointing": True}
+    adapted = recipe(adapter={"type": "LoRA", "lora": {"rank": 2}})
+
+    assert operations(recipe(), MODEL, 5) == 6 * counted * tokens
+    assert operations(recipe(training=recomputing), MODEL, 5) == 8 * counted * tokens
+    assert operations(adapted, MODEL, 5) == 4 * counted * tokens
 
 
 def test_target_modules_choose_the_layers_of_an_adapter() -> None:
