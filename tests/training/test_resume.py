@@ -91,6 +91,11 @@ def test_an_attempt_in_a_new_folder_has_the_history_of_those_before_it(
     }
     log = (output / "training.log").read_text()
     assert [log.count(f" epoch={epoch} ") for epoch in (1, 2)] == [1, 1]
+    # Nothing was left to train, but the line of the last epoch had not been written yet.
+    resume = {"resumeFrom": str(output / "checkpoint-16")}
+    assert train(make_recipe(tmp_path / "third", bert, rows, inputs=resume)) == 0
+    log = (tmp_path / "third" / "output" / "training.log").read_text()
+    assert [log.count(f" epoch={epoch} ") for epoch in (1, 2)] == [1, 1]
 
 
 def test_a_finished_run_is_not_trained_one_more_step(tmp_path: Path, bert: Path, rows: Path) -> None:
@@ -100,6 +105,8 @@ def test_a_finished_run_is_not_trained_one_more_step(tmp_path: Path, bert: Path,
     assert train(make_recipe(tmp_path, bert, rows, inputs=resume)) == 0
     done = json.loads((tmp_path / "output" / "done.json").read_text())
     assert done["step"] == 16
+    log = (tmp_path / "output" / "training.log").read_text()
+    assert [log.count(f" epoch={epoch} ") for epoch in (1, 2)] == [1, 1]
     assert sorted(figures(tmp_path / "output")) == list(range(1, 17))
     after = load_file(tmp_path / "output" / "model" / "model.safetensors")
     best = done["best"]["step"]

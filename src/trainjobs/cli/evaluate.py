@@ -50,14 +50,16 @@ def evaluate(
     from trainjobs.ml.evaluation.on_file import evaluate_on_file
     from trainjobs.ml.evaluation.results import write_predictions, write_result
 
-    result, rows = evaluate_on_file(
-        model,
-        data,
-        train=train,
-        settings=Evaluation(bootstrap_samples=bootstrap_samples, confidence=confidence),
-        batch_size=batch_size,
-        device=device,
-    )
+    # Shown on a terminal only.
+    with Console(stderr=True).status(f"Scoring {data}"):
+        result, rows = evaluate_on_file(
+            model,
+            data,
+            train=train,
+            settings=Evaluation(bootstrap_samples=bootstrap_samples, confidence=confidence),
+            batch_size=batch_size,
+            device=device,
+        )
     if predictions is not None:
         write_predictions(predictions, rows)
     if output == "json":

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from trainjobs.api.conditions import ConditionType, Phase
 from trainjobs.api.runs import Run
+from trainjobs.api.status import RunStatus
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.decision import Decision, Event, StartAttempt
 from trainjobs.core.decide.observed import DependencyState, Observed
@@ -117,11 +118,14 @@ class Driver:
         if decision.status != self._run.status:
             self._run = self._run.model_copy(update={"status": decision.status})
             self._folder.save_status(decision.status)
+        ended = decision.status.failure if _finished(decision.status) else None
         for event in decision.events:
             self._folder.log_event(
                 f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {event.type} {event.reason} {event.message}"
             )
-            self._watcher.event(event)
+            # How it ended is told with the result.
+            if ended is None or event.message != ended.message:
+                self._watcher.event(event)
 
     def _carry_out(self, decision: Decision, reporting: Reporting, now: datetime) -> None:
         for stop in decision.stop:
@@ -153,8 +157,11 @@ class Driver:
         if not all(pod.terminal for attempt in self._attempts for pod in attempt.pods(now)):
             return False
         status = self._run.status
-        finished = any(c.type == ConditionType.FINISHED and c.status == "True" for c in status.conditions)
-        return finished or (self._run.spec.run_policy.suspend and status.phase == Phase.SUSPENDED)
+        return _finished(status) or (self._run.spec.run_policy.suspend and status.phase == Phase.SUSPENDED)
+
+
+def _finished(status: RunStatus) -> bool:
+    return any(c.type == ConditionType.FINISHED and c.status == "True" for c in status.conditions)
 
 
 class NodeMaker(Protocol):

@@ -90,6 +90,8 @@ class RegressionRun:
             if over:
                 _log.info("all %d steps are done already: nothing is left but the result", self.steps.total)
                 trainer.take_up(str(self._session.inputs.resume_from), weights=not self._sharded)
+                if self._session.leads:
+                    LogLines(self.steps, self._session.output).make_up(trainer.state)
             else:
                 trainer.train(resume_from_checkpoint=self._session.inputs.resume_from)
         if cadence.stopped:

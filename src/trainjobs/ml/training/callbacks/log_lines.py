@@ -26,10 +26,7 @@ class LogLines(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # An epoch's last checkpoint is taken before its line is written.
-        epoch = self._steps.epoch_done(state.global_step)
-        if epoch and not self._told(epoch):
-            _log.info("%s", epoch_line(epoch, state.log_history, self._steps))
+        self.make_up(state)
 
     def on_log(
         self,
@@ -49,6 +46,15 @@ class LogLines(TrainerCallback):
     ) -> None:
         epoch = self._steps.epoch_done(state.global_step)
         if epoch is not None:
+            _log.info("%s", epoch_line(epoch, state.log_history, self._steps))
+
+    def make_up(self, state: TrainerState) -> None:
+        """Write the line of the epoch that ended with the step that training goes on from, if nobody has.
+
+        An epoch's last checkpoint is taken before its line is written.
+        """
+        epoch = self._steps.epoch_done(state.global_step)
+        if epoch and not self._told(epoch):
             _log.info("%s", epoch_line(epoch, state.log_history, self._steps))
 
     def _told(self, epoch: int) -> bool:
