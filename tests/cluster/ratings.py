@@ -18,8 +18,8 @@ from trainjobs.core.checkpoints.layout import run_prefix
 EXAMPLE = ROOT / "examples" / "reward-model" / "review-ratings.yaml"
 PREPARE = EXAMPLE.with_name("prepare_review_ratings.py")
 NODES = 2
-STEPS = 320
-SAVE_EVERY = 15
+STEPS = 240
+SAVE_EVERY = 10
 TEXTS = ("A quiet masterpiece.", "Two hours of my life that nobody will give back to me.")
 # The same arithmetic here as in pods: sums of several threads differ in their last bits.
 THREADS = {"OMP_NUM_THREADS": "1"}

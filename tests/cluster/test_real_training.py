@@ -18,7 +18,7 @@ from tests.cluster.project_images import TRAINER
 from tests.cluster.ratings import SAVE_EVERY, STEPS, Ratings, prepare_inputs
 
 # It takes both processors, and loses nodes.
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(1200, func_only=True)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(2400, func_only=True)]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def undisturbed(
     bench.until("whole", lambda: bench.step("whole") > 0, "the first step", seconds=240)
     print(f"from apply to the first step in the status: {time.monotonic() - begun:.1f} s")
     asked = ask_for_checkpoint(bench)
-    bench.wait("whole", "Succeeded", 600)
+    bench.wait("whole", "Succeeded", 900)
     home = ratings.pull("whole", tmp_path_factory.mktemp("home") / "model")
     return Undisturbed(manifest, bench.status("whole"), home, asked)
 
@@ -188,7 +188,7 @@ def test_a_run_that_everything_happens_to_ends_as_the_undisturbed_one(
     assert bench.status("hurt")["restarts"] == 1
     late.wakes_and_ends()
 
-    bench.wait("hurt", "Succeeded", 600)
+    bench.wait("hurt", "Succeeded", 900)
     status = bench.status("hurt")
     assert (status["attempt"], status["progress"]["step"]) == (run.attempt, STEPS)
     assert late.wrote_nothing()
