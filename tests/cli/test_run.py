@@ -1,14 +1,19 @@
 """`trainjobs run` as its users meet it: runs end, stop, go on, and never meet each other."""
 
+import contextlib
 import json
+import os
+import pty
+import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Bench
+from tests.cli.conftest import PROGRAM, Bench
 
 
 def until(what: str, holds: Any, seconds: float = 240) -> None:  # any test of the world
@@ -108,6 +113,35 @@ def test_an_error_of_the_run_is_tried_again_as_often_as_it_may_and_then_told(ben
     after = status(bench)
     assert (after["attempt"], after["restarts"], after["phase"]) == (2, 1, "Failed")
     assert "step-00000003-a0001" in stored(bench.place())
+
+
+def test_on_a_terminal_the_bar_goes_away_before_how_it_ended_is_said(bench: Bench) -> None:
+    manifest = bench.manifest(
+        script=["--steps", "9", "--fail-at", "5"], spec={"runPolicy": {"maxRestarts": 0}}
+    )
+    shown = on_a_terminal(bench, "run", manifest)
+    assert any("attempt 1, 1 node" in line for line in shown)
+    assert any(re.match(r"(Starting|Launching|Training) +━", line) for line in shown), shown
+    assert any(line.startswith("error: light: TrainingError: ") for line in shown), shown
+
+
+def on_a_terminal(bench: Bench, *arguments: str | Path) -> list[str]:
+    """What `trainjobs …` draws on a terminal: what stands on a line between two returns to its beginning."""
+    ours, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)], cwd=bench.folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"},
+    )  # fmt: skip
+    os.close(theirs)
+    drawn = b""
+    # At the program's end the read fails: nobody holds the other side any more.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 65536):
+            drawn += chunk
+    os.close(ours)
+    program.wait()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode(errors="replace"))
+    return re.split(r"[\r\n]+", plain)
 
 
 def test_what_failed_is_tried_again_by_the_same_command_from_its_checkpoint(bench: Bench) -> None:

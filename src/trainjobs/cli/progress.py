@@ -44,8 +44,6 @@ class ProgressWatcher:
         self._batch = 1
 
     def __enter__(self) -> "ProgressWatcher":
-        if self._live:
-            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,9 +52,11 @@ class ProgressWatcher:
 
     def pause(self) -> None:
         """Take the bar away, so that other lines can be written; the next attempt brings it back."""
-        if self._task is not None:
+        if self._live and self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+            # What is written beside a bar that still stands on its line is erased with it.
+            self._bar.stop()
 
     def started(self, run: Run, plan: Plan) -> None:
         """Say what begins, and how large a step is."""
@@ -69,6 +69,7 @@ class ProgressWatcher:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             self._task = self._bar.add_task("Starting", total=None, steps="", figures="")
+            self._bar.start()
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Move the bar."""
