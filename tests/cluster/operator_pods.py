@@ -14,12 +14,19 @@ def scaled(bench: Bench, replicas: int) -> None:
     """Run so many replicas, and wait until they serve."""
     bench.cluster.kubectl("scale", _DEPLOYMENT, "-n", NAMESPACE, f"--replicas={replicas}")
     bench.cluster.kubectl("rollout", "status", _DEPLOYMENT, "-n", NAMESPACE, "--timeout=90s")
-    wait_for(lambda: len(operator_pods(bench)) == replicas, f"{replicas} replicas", seconds=60, every=0.5)
+    until_replicas(bench, replicas)
+
+
+def until_replicas(bench: Bench, count: int) -> None:
+    """Wait until there are so many replicas: those that leave have gone."""
+    wait_for(lambda: len(operator_pods(bench)) == count, f"{count} replicas", seconds=60, every=0.5)
 
 
 def operator_pods(bench: Bench) -> dict[str, dict[str, Any]]:
     """Its pods by name."""
-    found = bench.cluster.get("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=trainjobs")["items"]
+    # Not that of `helm test`, which stays.
+    selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
+    found = bench.cluster.get("pods", "-n", NAMESPACE, "-l", selector)["items"]
     return {pod["metadata"]["name"]: pod for pod in found}
 
 

@@ -7,6 +7,7 @@ import yaml
 
 from tests.cluster import release
 from tests.cluster.operator_fixture import CHART, Bench, chart_values
+from tests.cluster.operator_pods import scaled
 
 # The shared release serves every namespace: two must not serve one, so that one rests meanwhile.
 pytestmark = pytest.mark.alone
@@ -20,7 +21,7 @@ ROLES = {"Role", "RoleBinding"}
 def team(bench: Bench, operator_image: str, tmp_path):
     """The chart in the test's own namespace, for that one only, as install.md says."""
     cluster, tag = bench.cluster, operator_image.rpartition(":")[2]
-    release.scaled(cluster, 0)
+    scaled(bench, 0)
     given = chart_values(cluster, tag) | {
         "crds": {"install": False},
         "rbac": {"aggregatedRoles": False},
@@ -33,7 +34,7 @@ def team(bench: Bench, operator_image: str, tmp_path):
     )  # fmt: skip
     yield bench
     cluster.helm("uninstall", NAME, "--namespace", bench.namespace, "--wait", "--timeout", "120s")
-    release.restored(cluster)
+    release.restored(bench)
 
 
 def objects(team: Bench) -> list[dict[str, Any]]:

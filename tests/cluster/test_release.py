@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cluster import release
 from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
+from tests.cluster.operator_pods import leader, operator_pods, scaled
 
 pytestmark = pytest.mark.alone
 
@@ -22,10 +24,10 @@ CRDS = {f"{plural}.trainjobs.dev" for plural in ("rewardmodelruns", "sftruns", "
 def release_again(bench: Bench):
     """Leave the release behind as every other test takes it for."""
     yield
-    release.restored(bench.cluster)
+    release.restored(bench)
 
 
-def uids(pods: list[dict[str, Any]]) -> set[str]:
+def uids(pods: Iterable[dict[str, Any]]) -> set[str]:
     return {pod["metadata"]["uid"] for pod in pods}
 
 
@@ -39,9 +41,8 @@ def ends_undisturbed(bench: Bench, name: str) -> None:
 
 
 def test_an_operator_at_rest_needs_less_than_it_asks_for(bench: Bench):
-    cluster = bench.cluster
-    first = release.leader(cluster)
-    before = {pod["metadata"]["name"]: processes(bench, pod) for pod in release.pods(cluster)}
+    first = leader(bench)
+    before = {name: processes(bench, pod) for name, pod in operator_pods(bench).items()}
     used = {name: sum(map(processor_seconds, found)) for name, found in before.items()}
     seconds = 10.0
     time.sleep(seconds)
@@ -60,12 +61,13 @@ def test_helm_test_passes_while_an_operator_answers_and_not_otherwise(bench: Ben
     said = bench.cluster.helm(*command, "--logs")
     for check in ("check_kinds: ok", "check_operator: ok", "check_status_server: ok"):
         assert check in said
-    release.scaled(bench.cluster, 0)
+    scaled(bench, 0)
     with pytest.raises(RuntimeError, match="failed"):
         bench.cluster.helm(*command)
     log = bench.cluster.kubectl("logs", f"{RELEASE}-test", "-n", NAMESPACE)
     assert "check_kinds: ok" in log
     assert "check_operator: ok" not in log
+    bench.cluster.kubectl("delete", "pod", f"{RELEASE}-test", "-n", NAMESPACE, "--wait=false")
 
 
 def test_an_upgrade_replaces_the_operators_pods_and_changes_settings_and_runs_go_on(
@@ -73,11 +75,10 @@ def test_an_upgrade_replaces_the_operators_pods_and_changes_settings_and_runs_go
 ):
     bench.apply("through", *ENDLESS)
     bench.until_training("through")
-    own, operators = uids(bench.pods("through")), uids(release.pods(bench.cluster))
+    own, operators = uids(bench.pods("through")), uids(operator_pods(bench).values())
     settings = f"namespaces.{bench.namespace}"
     begun = time.monotonic()
-    release.upgraded(
-        bench.cluster,
+    release.upgraded(bench,
         "--set", f"{settings}.storage.uri=s3://{bench.namespace}/own",
         "--set", f"{settings}.storage.endpoint={bench.cluster.s3.endpoint}",
         "--set", f"{settings}.storage.secretName=own-keys",
@@ -85,7 +86,7 @@ def test_an_upgrade_replaces_the_operators_pods_and_changes_settings_and_runs_go
         "--set", "operator.workers=4,operator.resyncSeconds=10",
     )  # fmt: skip
     print(f"the upgrade took {time.monotonic() - begun:.1f} s")
-    assert uids(release.pods(bench.cluster)).isdisjoint(operators)
+    assert uids(operator_pods(bench).values()).isdisjoint(operators)
     step = bench.step("through")
     bench.until("through", lambda: bench.step("through") > step, "the new leader to hear of a step", 60)
     assert uids(bench.pods("through")) == own
@@ -137,7 +138,7 @@ def test_an_uninstall_keeps_kinds_runs_and_data_and_a_new_release_goes_on(bench:
     bench.apply("kept", *ENDLESS)
     bench.wait("done", "Succeeded", 90)
     own = uids([bench.until_training("kept")])
-    release.uninstalled(cluster)
+    release.uninstalled(bench)
     kinds = {one["metadata"]["name"] for one in cluster.get("crd")["items"]}
     assert kinds >= CRDS
     assert not cluster.exists("clusterrole", RELEASE)
@@ -148,7 +149,7 @@ def test_an_uninstall_keeps_kinds_runs_and_data_and_a_new_release_goes_on(bench:
     bench.until("kept", lambda: newest(bench, "kept", uid) > stored, "training to go on alone", 60)
     assert uids(bench.pods("kept")) == own
     begun = time.monotonic()
-    release.restored(cluster)
+    release.restored(bench)
     step = bench.step("kept")
     bench.until("kept", lambda: bench.step("kept") > step, "the new release to hear of a step", 60)
     print(f"from the new installation to the next step in the status: {time.monotonic() - begun:.1f} s")

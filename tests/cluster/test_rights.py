@@ -15,6 +15,7 @@ from tests.cluster import release
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.heartbeats import spoken_by_stranger
 from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
+from tests.cluster.operator_pods import operator_pods, scaled
 
 pytestmark = pytest.mark.alone
 
@@ -33,7 +34,7 @@ def whole_again(bench: Bench):
     """Leave two replicas and the controllers behind as they were."""
     yield
     bench.cluster.sandbox.send(CONTROLLERS, signal.SIGCONT)
-    release.restored(bench.cluster)
+    release.restored(bench)
 
 
 def granted(bench: Bench) -> set[Right]:
@@ -79,17 +80,17 @@ def suspended(bench: Bench, name: str, suspend: bool) -> None:
 def begin_anew(bench: Bench) -> None:
     """A first leader without a Lease that finds an endpoint of IPv6, and a second one after it."""
     cluster = bench.cluster
-    release.scaled(cluster, 0)
+    scaled(bench, 0)
     cluster.kubectl("delete", "lease", RELEASE, "-n", NAMESPACE, "--ignore-not-found")
     there = cluster.get("endpointslice", ENDPOINT, "-n", NAMESPACE)
     cluster.kubectl("delete", "endpointslice", ENDPOINT, "-n", NAMESPACE)
     metadata = {name: there["metadata"][name] for name in ("name", "namespace", "labels")}
     addresses = {"addressType": "IPv6", "endpoints": [{"addresses": ["fd00::1"]}]}
     cluster.apply({**there, "metadata": metadata, **addresses})
-    release.scaled(cluster, 1)
+    scaled(bench, 1)
     points_here(bench)
-    release.scaled(cluster, 0)
-    release.scaled(cluster, 2)
+    scaled(bench, 0)
+    scaled(bench, 2)
     points_here(bench)
 
 
@@ -99,7 +100,7 @@ def points_here(bench: Bench) -> None:
     def found() -> bool:
         there = bench.cluster.get("endpointslices", "-n", NAMESPACE)["items"]
         slices = [one for one in there if one["metadata"]["name"] == ENDPOINT]
-        addresses = {pod["status"].get("podIP") for pod in release.pods(bench.cluster)}
+        addresses = {pod["status"].get("podIP") for pod in operator_pods(bench).values()}
         return any(one["endpoints"][0]["addresses"][0] in addresses for one in slices)
 
     wait_for(found, "the status Service to lead to a leader", seconds=60, every=0.5)

@@ -32,10 +32,17 @@ def test_two_runs_at_once_share_no_folder_and_no_checkpoint(bench: Bench):
         assert any(key.endswith("MANIFEST.json") for key in bench.stored(name, uid))
 
 
+def memory_of_a_node(bench: Bench) -> int:
+    """Bytes that pods may ask for on the smallest node."""
+    given = [node["status"]["allocatable"]["memory"] for node in bench.cluster.get("nodes")["items"]]
+    return min(int(one.removesuffix("Ki")) for one in given) * 1024
+
+
 @pytest.mark.alone
 def test_fifty_runs_queue_for_room_and_all_finish(bench: Bench):
-    # The requests let two pods onto each node that has two processors; they use a fraction of that.
-    spec = {"resources": {"requests": {"cpu": "900m"}}}
+    # Two pods fit onto each node. They use next to nothing of the memory; a claim to processors instead
+    # would take those from the operator, as the nodes share what the machine has.
+    spec = {"resources": {"requests": {"memory": str(memory_of_a_node(bench) // 3)}}}
     names = [f"one-of-many-{number}" for number in range(MANY)]
     manifests = [bench.manifest(name, "--steps", "1", "--save-every", "1", spec=spec) for name in names]
     begun = time.monotonic()
@@ -50,8 +57,12 @@ def test_fifty_runs_queue_for_room_and_all_finish(bench: Bench):
     print(f"{MANY} runs have a status {time.monotonic() - begun:.1f} s after they were applied")
     bench.until(names[-1], lambda: phases() == ["Succeeded"] * MANY, f"{MANY} runs to succeed", seconds=480)
     print(f"{MANY} runs have succeeded after {time.monotonic() - begun:.1f} s")
+    again = {
+        one["metadata"]["name"]: bench.events(one["metadata"]["name"])
+        for one in bench.cluster.get(bench.kind, "-n", bench.namespace)["items"]
+        if one["status"]["attempt"] != 1
+    }
+    assert again == {}
     assert len(bench.cluster.get("pytorchjobs", "-n", bench.namespace)["items"]) == MANY
     for one in bench.cluster.get(bench.kind, "-n", bench.namespace)["items"]:
-        status, metadata = one["status"], one["metadata"]
-        assert (status["attempt"], status["restarts"], status["infrastructureRestarts"]) == (1, 0, 0)
-        assert "result.json" in bench.stored(metadata["name"], metadata["uid"])
+        assert "result.json" in bench.stored(one["metadata"]["name"], one["metadata"]["uid"])
