@@ -90,7 +90,7 @@ generate: install ## write the generated files again
 .PHONY: bench
 bench: install ## run the benchmarks: ratios against peers
 	@set -e; for benchmark in $(wildcard benchmarks/bench_*.py); do echo "== $$benchmark"; \
-		PYTHONPATH=. $(BIN)/python "$$benchmark"; done
+		PYTHONPATH=. OMP_WAIT_POLICY=PASSIVE $(BIN)/python "$$benchmark"; done
 
 .PHONY: lock
 lock: ## resolve uv.lock again after a change of dependencies, and install it
