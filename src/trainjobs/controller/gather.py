@@ -116,6 +116,8 @@ class Gatherer:
         # Children after the run: one that is missing here counts as gone.
         jobs = await self._jobs(run)
         pods = await self._pods(run)
+        if jobs and run.spec.run_policy.queue_name is not None:
+            jobs = await self._as_suspended(run, jobs)
         meta = child(obj, "metadata")
         heartbeats = self._memory.heartbeats(run.metadata.uid)
         finalizers = meta.get("finalizers")
@@ -157,6 +159,14 @@ class Gatherer:
         if state is None or state.uid != named.uid:
             return jobs
         return (*jobs, replace(state, attempt=run.status.attempt))
+
+    async def _as_suspended(self, run: Run, jobs: tuple[JobState, ...]) -> tuple[JobState, ...]:
+        """The jobs, suspended where they are by now: a queue suspends a job first, and then its pods go.
+
+        All else of them is older than the pods: a pod fails first, and then its job.
+        """
+        now = {job.uid: job.suspended for job in await self._jobs(run) or ()}
+        return tuple(replace(job, suspended=now.get(job.uid, job.suspended)) for job in jobs)
 
     async def _pods(self, run: Run) -> tuple[PodState, ...]:
         found = await self._kube.list_all(PODS, run.metadata.namespace, labels=_selector(run))
