@@ -1,10 +1,13 @@
 """What clusters do to pods costs an attempt, not the training: the next goes on from the last checkpoint."""
 
+import json
 import re
 import signal
 import time
+from datetime import datetime
 
 from tests.cluster.operator_fixture import Bench
+from tests.cluster.stored import stored, undisturbed
 
 LONG = ("--steps", "120", "--step-seconds", "0.25", "--save-every", "8")
 
@@ -15,6 +18,8 @@ def ends_well(bench: Bench, name: str) -> None:
     status = bench.status(name)
     assert status["attempt"] == 2
     assert status["progress"]["step"] == 120
+    assert stored(bench, name).weight() == undisturbed(120)
+    assert stored(bench, name).resumed(2) > 0
 
 
 def next_checkpoint(bench: Bench, name: str) -> None:
@@ -53,10 +58,15 @@ def test_a_training_that_stands_still_is_noticed_and_goes_on(bench: Bench):
     bench.apply("stuck", *LONG, spec={"runPolicy": {"hangTimeoutSeconds": 10}})
     pod = bench.until_training("stuck")
     assert bench.signal_training(pod, signal.SIGSTOP) == 1
+    stopped = time.time()
     next_checkpoint(bench, "stuck")
     status = bench.status("stuck")
     assert (status["restarts"], status.get("infrastructureRestarts", 0)) == (1, 0)
     assert status["failure"]["reason"] == "Hang"
+    [said] = [line for line in bench.log("stuck", 1).splitlines() if "training hangs" in line]
+    noticed = datetime.fromisoformat(json.loads(said)["time"]).timestamp() - stopped
+    print(f"a hang of 10 s is noticed after {noticed:.1f} s")
+    assert noticed < 10 + 5
     # Python's faulthandler says where in the script it was.
     assert re.search(r'File "/scripts/trains.py", line \d+ in <module>', bench.log("stuck", 1))
     ends_well(bench, "stuck")
