@@ -179,7 +179,7 @@ def test_a_run_that_everything_happens_to_ends_as_the_undisturbed_one(
     run.ended("PodLost", "node 0's pod deleted")
 
     drained = drain(bench, run.pods()[1])
-    run.ended("Preempted", "a machine drained")
+    run.ended("Evicted", "a machine drained")
     assert 143 in drained()
     assert off_schedule(run.stored(), attempt=4), "the drained attempt has not saved what it had"
 
