@@ -26,7 +26,7 @@ tests() {
     return $status
 }
 
-# The same, and once more by themselves those that failed, which are named: where a whole cluster shares few
+# The same, and once more by themselves those that failed, which are named: where real programs share few
 # processors, a failure that repeats counts, and one that does not is for its author to look at.
 tests_twice() {
     tests "$@" && return
@@ -59,14 +59,14 @@ for level in "$@"; do
     case $level in
     unit | golden) tests -n 2 --dist worksteal ;;
     # A file's tests share what they trained or started.
-    agent | training | cli) tests -n 2 --dist loadfile ;;
+    agent | training | cli) tests_twice -n 2 --dist loadfile ;;
     # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
     cluster)
         tests_twice -n 4 --dist worksteal -m "not alone"
         side_by_side=$?
         tests_twice -m alone && [ $side_by_side -eq 0 ]
         ;;
-    *) tests ;;
+    *) tests_twice ;;
     esac || failed="$failed $level"
 done
 if [ -n "$failed" ]; then
