@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.harness.image_build import build_image
+from tests.cluster.harness.image_build import build_image, forget_image
 from tests.cluster.harness.own import OwnCluster
 from tests.harness.go_tools import cache
 
@@ -64,7 +64,7 @@ class ProjectImage:
         return built
 
     def load(self, cluster: OwnCluster, nodes: Sequence[str]) -> str:
-        """Give nodes the image, and return its name; the archive goes, as what a node has it keeps."""
+        """Give nodes the image, and return its name; what else there is of it goes, as it may be large."""
         tag = self.tag()
         image = f"{self.repository}:{tag}"
         missing = [node for node in nodes if image not in cluster.nodes[node].images()]
@@ -72,6 +72,7 @@ class ProjectImage:
             archive = self.archive(tag)
             cluster.load_image(archive, nodes=missing)
             archive.unlink()
+            forget_image(image)
         return image
 
 

@@ -23,12 +23,13 @@ class Verdict:
 
 def judge(objects: Sequence[Any]) -> list[Verdict]:
     """Judge NetworkPolicies and PyTorchJobs, in their order."""
-    done = subprocess.run([_program()], input=json.dumps(list(objects)), capture_output=True, text=True)
+    done = subprocess.run([program()], input=json.dumps(list(objects)), capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"podcheck: {done.stderr}")
     return [Verdict(tuple(one["decoding"]), tuple(one["forbidden"])) for one in json.loads(done.stdout)]
 
 
-def _program() -> Path:
+def program() -> Path:
+    """The checker, built where the cache has none of these sources."""
     sources = b"".join((MODULE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
     return tool("podcheck", ".", hashlib.sha256(sources).hexdigest()[:12], module=MODULE)

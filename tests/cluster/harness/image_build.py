@@ -33,6 +33,8 @@ def build_image(
     folder.mkdir(exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # What builds that were killed have left: for the trainer's image that is gigabytes.
+        _buildah(["rm", "--all"])
         named = {"BASE_IMAGE": _pulled_base(), **(arguments or {})}
         options = ["--isolation", "chroot", "--network", "host", "--layers", "--format", "docker"]
         if _CERTIFICATES.exists():
@@ -81,6 +83,11 @@ def _buildah(arguments: Sequence[str]) -> str:
     store, run = cache() / "buildah" / "store", cache() / "buildah" / "run"
     places = ["--root", str(store), "--runroot", str(run), "--storage-driver", "overlay"]
     return checked(["nice", "-n", "19", "buildah", *places, *arguments])
+
+
+def forget_image(tag: str) -> None:
+    """Delete an image that was built here, and the layers that are its alone; its archive stays."""
+    _buildah(["rmi", tag])
 
 
 def forget() -> None:

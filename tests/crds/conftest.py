@@ -1,0 +1,12 @@
+"""The checkers are built before the first test, so that no test's time limit has to allow for it."""
+
+import pytest
+
+from tests.crds import checker, podchecker
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the tests ask."""
+    if session.items and not session.config.option.collectonly:
+        checker.program()
+        podchecker.program()
