@@ -242,6 +242,8 @@ class Node:
                 "nodefs.available": "1%",
                 "imagefs.available": "1%",
             },
+            # A disk that was full for a moment, while an image was built, is no reason to rest for minutes.
+            "evictionPressureTransitionPeriod": "20s",
             "imageGCHighThresholdPercent": 100,
             "nodeStatusUpdateFrequency": "4s",
             "nodeLeaseDurationSeconds": 16,
