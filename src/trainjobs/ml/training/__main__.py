@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import torch.distributed as dist
+
 from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.ml.training.failures import classify, write_failure
 from trainjobs.ml.training.regression import train_regression
@@ -41,6 +43,13 @@ def _run(session: Session) -> None:
     if train is None:
         raise InvalidRecipe(f"task {session.recipe.task} cannot be trained by this version of trainjobs")
     train(session)
+    _leave_group()
+
+
+def _leave_group() -> None:
+    """Close the group of processes: who ends with it open aborts now and then, as its threads run on."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _end(session: Session, error: BaseException) -> int:
