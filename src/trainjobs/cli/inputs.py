@@ -1,19 +1,18 @@
-"""What can be known of a run's data and model before it starts: are they there, and do first rows parse."""
+"""What can be known of a run's data and model before it starts: are they there, and are first rows right."""
 
-import json
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from trainjobs.api.dataset import Dataset
 from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
-from trainjobs.errors import InvalidData, ModelNotFound
+from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound
+from trainjobs.ml.data.jsonl import JsonLines
+from trainjobs.ml.data.scored import ScoredRows
 
 ROWS: Final = 20
-"""Rows looked at; training reads and judges them all."""
+"""Rows of each file that are looked at, by the reader that training reads them all with."""
 _FILE: Final = "file://"
 
 
@@ -24,11 +23,8 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
         run: the run.
         manifest: the file it stands in; relative paths start from its folder.
     """
-    for field in ("train", "eval", "test"):
-        uri = getattr(run.spec.dataset, field)
-        if (path := local_path(uri, manifest)) is not None:
-            for place, words in _rows_wrong(path, run):
-                yield _fault(InvalidData.exit_code, manifest, f"spec.dataset.{field}", f"{place}: {words}")
+    # What the manifest says of all its data is wrong once, not once for every split.
+    yield from dict.fromkeys(_data_faults(run, manifest))
     path = local_path(run.spec.base_model.uri, manifest)
     if path is not None and not (path / "config.json").is_file():
         words = "there is no config.json; give the folder of a model in Hugging Face format"
@@ -46,56 +42,29 @@ def _fault(code: int, manifest: Path, path: str, message: str) -> tuple[int, Fau
     return code, Fault(str(manifest), "", path, f"{path}: {message}")
 
 
-def _rows_wrong(path: Path, run: Run) -> Iterator[tuple[str, str]]:
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    if not path.exists():
-        yield str(path), "no such file; correct the path, or make the data first"
-    elif not files:
-        yield str(path), "there is no .jsonl file in this folder; put one there, or name a file"
-    for file in files if path.exists() else ():
-        if file.suffix != ".jsonl":
+def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
+    for name in ("train", "eval", "test"):
+        path = local_path(getattr(run.spec.dataset, name), manifest)
+        if path is None:
             continue
+        field = f"spec.dataset.{name}"
         try:
-            yield from _file_wrong(file, _columns(run))
+            for _ in _first_rows(path, run):
+                pass
+        except InvalidData as error:
+            yield _fault(error.exit_code, manifest, field, str(error))
+        except InvalidRecipe as error:
+            yield error.exit_code, Fault(str(manifest), "", "spec.dataset", str(error))
         except OSError as error:
-            yield str(file), f"cannot be read ({error.strerror}); allow it, or name another"
+            words = f"{error.filename}: cannot be read ({error.strerror}); allow it, or name another"
+            yield _fault(InvalidData.exit_code, manifest, field, words)
 
 
-def _file_wrong(file: Path, columns: list[str]) -> Iterator[tuple[str, str]]:
-    if file.stat().st_size == 0:
-        yield str(file), "the file is empty; give at least one row"
-        return
-    with file.open("rb") as lines:
-        for number, line in enumerate(islice(lines, ROWS), start=1):
-            if line.strip() and (words := _row_wrong(line, columns)):
-                yield f"{file} line {number}", words
-                return
-
-
-def _row_wrong(line: bytes, columns: list[str]) -> str:
-    try:
-        row = json.loads(line)
-    except UnicodeDecodeError:
-        return "not text in UTF-8; save the file as UTF-8"
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} (column {error.colno}); write one JSON object per line"
-    if not isinstance(row, dict):
-        return "not a JSON object; write one object per line, a field for each column"
-    missing = [column for column in columns if column not in row and column.split(".")[0] not in row]
-    if missing:
-        has = ", ".join(list(row)[:12]) or "none"
-        return f"has no {', '.join(missing)}; its columns are {has}: map them with spec.dataset.fields"
-    return ""
-
-
-def _columns(run: Run) -> list[str]:
-    """Return the columns that a row of scored reports cannot do without; other layouts are not judged."""
-    dataset: Dataset = run.spec.dataset
-    if not isinstance(run, RewardModelRun) or run.spec.objective.type != "Regression":
-        return []
-    if dataset.format not in ("Auto", "Scored"):
-        return []
-    fields = dataset.fields
-    text = fields.text or fields.report or "report"
-    scores = list(fields.dimensions.values()) or [fields.scores or "scores"]
-    return [text, *scores]
+def _first_rows(path: Path, run: Run) -> Iterable[object]:
+    """Read as training would; a script of the user's own, and files that are not JSONL, may hold anything."""
+    spec = run.spec
+    if path.exists() and spec.runtime.command:
+        return ()
+    if isinstance(run, RewardModelRun) and run.spec.objective.regression is not None:
+        return ScoredRows(path, spec.dataset, run.spec.objective.regression.dimensions, first=ROWS)
+    return () if path.is_file() and path.suffix != ".jsonl" else JsonLines(path, ROWS)

@@ -162,7 +162,7 @@ def _rows(run: Run, file: Path) -> int | None:
     path = local_path(run.spec.dataset.train, file)
     if path is None or not path.exists():
         return None
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     return sum(_lines(one) for one in files if one.suffix == ".jsonl") or None
 
 

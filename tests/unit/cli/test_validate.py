@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from trainjobs.cli import crds, validate
+from trainjobs.cli.inputs import ROWS
 
 HEAD = """\
 apiVersion: trainjobs.dev/v1alpha1
@@ -60,17 +61,24 @@ def test_a_folder_is_searched_and_other_yaml_in_it_passed_over(manifest: Path):
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [
-        ("train.jsonl", None, 11, "spec.dataset.train: {0}/train.jsonl: no such file"),
-        ("train.jsonl", b"", 11, "{0}/train.jsonl: the file is empty"),
+        ("train.jsonl", None, 11, "spec.dataset.train: {0}/train.jsonl is not there"),
+        ("train.jsonl", b"", 11, "spec.dataset.train: train.jsonl is empty"),
         (
             "train.jsonl",
             b'{"a": 1}\n{"a": \n',
             11,
-            "{0}/train.jsonl line 1: has no report, scores; its columns are a",
+            "train.jsonl line 1: neither a column report nor text; name the column in spec.dataset.fields",
         ),
-        ("train.jsonl", b"\n[1]\n", 11, "{0}/train.jsonl line 2: not a JSON object"),
-        ("train.jsonl", b"{'a': 1}\n", 11, "{0}/train.jsonl line 1: not JSON: "),
-        ("train.jsonl", b'{"a": "\xff"}\n', 11, "{0}/train.jsonl line 1: not text in UTF-8"),
+        ("train.jsonl", b'{"text": "a"}\n', 11, "train.jsonl line 1: no column scores"),
+        (
+            "train.jsonl",
+            b'{"text": "a", "scores": {"accuracy": 7}}\n',
+            11,
+            "train.jsonl line 1: scores.accuracy is 7, outside 0…5 (spec.objective.regression.dimensions[0])",
+        ),
+        ("train.jsonl", b"\n[1]\n", 11, "train.jsonl line 2: a list, not a JSON object"),
+        ("train.jsonl", b"{'a': 1}\n", 11, "train.jsonl line 1: not JSON ("),
+        ("train.jsonl", b'{"a": "\xff"}\n', 11, "train.jsonl line 1: not UTF-8"),
         ("model/config.json", None, 12, "spec.baseModel.uri: {0}/model: there is no config.json"),
         ("rmrun.yaml", b"\xff\xfe", 10, "{0}/rmrun.yaml: not text in UTF-8 (byte 0)"),
         ("rmrun.yaml", b"", 10, "{0}/rmrun.yaml: holds no run"),
@@ -85,6 +93,38 @@ def test_what_is_named_has_to_be_there_and_readable(
     assert done.exit_code == code
     assert words.format(manifest.parent) in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"text": "on its own", "scores": {"accuracy": 1}}, {"report": "r", "scores": [{"accuracy": 1}] * 2}],
+)
+def test_every_layout_that_training_reads_is_valid(manifest: Path, row: dict[str, object]):
+    folder = manifest.parent / "rows" / "2026"
+    folder.mkdir(parents=True)
+    (folder / "june.jsonl").write_text(f"\ufeff{json.dumps(row)}\n\n")
+    done = _validate(manifest, "--set", "spec.dataset.train=file://./rows")
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_only_first_rows_are_looked_at(manifest: Path):
+    rows = manifest.parent / "train.jsonl"
+    rows.write_text(f"{json.dumps(ROW)}\n" * ROWS + "{\n")
+    assert _validate(manifest).exit_code == 0
+    rows.write_text(f"{json.dumps(ROW)}\n" * (ROWS - 1) + "{\n")
+    assert f"train.jsonl line {ROWS}: not JSON" in _validate(manifest).stderr
+
+
+def test_what_is_wrong_for_all_data_is_said_once(manifest: Path):
+    splits = "spec.dataset={train: 'file://./train.jsonl', test: 'file://./train.jsonl', format: Messages}"
+    done = _validate(manifest, "--set", splits)
+    assert done.exit_code == 10
+    assert done.stderr.count("spec.dataset.format: Messages has no scores") == 1
+
+
+def test_rows_of_a_users_own_script_may_hold_anything(manifest: Path):
+    (manifest.parent / "train.jsonl").write_text("anything\n")
+    assert _validate(manifest, "--set", "spec.runtime={command: [train.py]}").exit_code == 0
 
 
 def test_columns_are_mapped_before_they_are_missed(manifest: Path):

@@ -32,6 +32,8 @@ class JsonLines:
     """
 
     path: Path
+    first: int | None = None
+    """How many rows of each file are read, for a quick look; None reads all."""
     hashes: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Line]:
@@ -52,14 +54,16 @@ class JsonLines:
     def _rows(self, file: Path) -> Iterator[Line]:
         name = file.name if file == self.path else str(file.relative_to(self.path))
         digest = hashlib.sha256()
-        found = False
+        found = 0
         with file.open("rb") as stream:
             for number, raw in enumerate(stream, start=1):
                 digest.update(raw)
                 raw = raw.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw
                 if raw.isspace():
                     continue
-                found = True
+                if found == self.first:
+                    return
+                found += 1
                 where = f"{name} line {number}"
                 yield Line(where, parse_row(raw, where))
         if not found:

@@ -50,12 +50,15 @@ class ScoredRows:
     row holds decides where texts are looked for; a later row without them is refused.
     """
 
-    def __init__(self, path: Path, dataset: Dataset, dimensions: Sequence[ScoreDimension]) -> None:
+    def __init__(
+        self, path: Path, dataset: Dataset, dimensions: Sequence[ScoreDimension], *, first: int | None = None
+    ) -> None:
+        """`first`: how many rows of each file are read; None reads all."""
         if dataset.format not in ("Auto", "Scored"):
             raise InvalidRecipe(
                 f"spec.dataset.format: {dataset.format} has no scores; the objective Regression reads Scored"
             )
-        self._lines = JsonLines(path)
+        self._lines = JsonLines(path, first)
         self._fields = dataset.fields
         self._scores = _ScoreReader(dataset.fields, dimensions)
         self._columns: Columns | None = None
