@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.harness.image_build import build_image, forget_image
+from tests.cluster.harness.image_build import build_image, forget_images
 from tests.cluster.harness.own import OwnCluster
 from tests.harness.go_tools import cache
 
@@ -61,18 +61,24 @@ class ProjectImage:
         # Several, since several checkouts share the cache.
         for old in sorted(folder.glob(f"built-{name}-*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
             old.unlink()
+        forget_images(self.repository, kept=KEPT)
         return built
 
     def load(self, cluster: OwnCluster, nodes: Sequence[str]) -> str:
-        """Give nodes the image, and return its name; what else there is of it goes, as it may be large."""
+        """Give nodes the image, and return its name.
+
+        It may be large: what else there is of it goes, layers before the import and older versions with it.
+        """
         tag = self.tag()
         image = f"{self.repository}:{tag}"
         missing = [node for node in nodes if image not in cluster.nodes[node].images()]
         if missing:
             archive = self.archive(tag)
+            forget_images(self.repository, kept=0)
+            for node in missing:
+                cluster.nodes[node].forget_images(self.repository)
             cluster.load_image(archive, nodes=missing)
             archive.unlink()
-            forget_image(image)
         return image
 
 

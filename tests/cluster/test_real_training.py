@@ -16,6 +16,7 @@ from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.project_images import TRAINER
 from tests.cluster.ratings import SAVE_EVERY, STEPS, Ratings, prepare_inputs
+from tests.cluster.stored import stored
 
 # It takes both processors, and loses nodes.
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(2400, func_only=True)]
@@ -143,14 +144,18 @@ class Disturbed:
         failure = dict(self.bench.status(self.name)["failure"])
         assert failure["reason"] == reason, failure
         self.attempt = following
+        known = time.monotonic()
         resumed = self.bench.until(self.name, self._first_step, "a step of the next attempt", seconds=240)
-        print(f"{what}: {time.monotonic() - begun:.1f} s to step {resumed} of attempt {following}")
+        print(
+            f"{what}: {known - begun:.1f} s to attempt {following}, "
+            f"{time.monotonic() - begun:.1f} s to its step {resumed}"
+        )
         return failure
 
     def _first_step(self) -> int:
-        status = self.bench.status(self.name)
-        running = self.bench.condition(self.name, "Running").get("status") == "True"
-        return self.bench.step(self.name) if running and status.get("attempt") == self.attempt else 0
+        """The step of an attempt that trains; the status keeps the last attempt's step until then."""
+        running = self.bench.condition(self.name, "Running")
+        return self.bench.step(self.name) if running.get("reason") == "Training" else 0
 
 
 @pytest.fixture
@@ -225,6 +230,8 @@ class Late:
     agent: psutil.Process
     attempt: int
     log: Path
+    written: set[int]
+    """Steps of its complete checkpoints when it froze."""
 
     def wakes_and_ends(self) -> None:
         """Let it go on; it finds that it is not wanted any more, and ends by itself."""
@@ -234,9 +241,8 @@ class Late:
         assert f"attempt {self.attempt + 1}" in said, said[-2000:]
 
     def wrote_nothing(self) -> bool:
-        """Whether the storage holds what the newer attempt wrote, and nothing of this one after it."""
-        keys = self.bench.stored("hurt", self.bench.run("hurt")["metadata"]["uid"])
-        return "result.json" in keys and not any(f"-a{self.attempt:04}/" in key for key in keys)
+        """Whether no checkpoint of it has become complete since it froze."""
+        return stored(self.bench, "hurt").complete(self.attempt) <= self.written
 
 
 def lose_machine(bench: Bench, pod: dict[str, Any]) -> Late:
@@ -247,7 +253,8 @@ def lose_machine(bench: Bench, pod: dict[str, Any]) -> Late:
     [log] = node.folder.joinpath("pod-logs").glob(f"{meta['namespace']}_{meta['name']}_*/*/0.log")
     node.stop_kubelet()
     agent.suspend()
-    return Late(bench, agent, int(meta["labels"]["trainjobs.dev/attempt"]), log)
+    attempt = int(meta["labels"]["trainjobs.dev/attempt"])
+    return Late(bench, agent, attempt, log, stored(bench, "hurt").complete(attempt))
 
 
 def test_a_training_that_needs_more_memory_than_it_may_use_says_so(ratings: Ratings):

@@ -5,7 +5,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.harness import images
@@ -29,10 +30,7 @@ def build_image(
     `BASE_IMAGE` is a small Debian with Python unless `arguments` name another. Builds use the machine's
     network and trust its certificate authorities.
     """
-    folder = cache() / "buildah"
-    folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked():
         # What builds that were killed have left: for the trainer's image that is gigabytes.
         _buildah(["rm", "--all"])
         named = {"BASE_IMAGE": _pulled_base(), **(arguments or {})}
@@ -54,6 +52,15 @@ def image_size(tag: str) -> int:
     """The bytes that an image which was built here takes, its base included."""
     manifest = json.loads(json.loads(_buildah(["inspect", "--type", "image", tag]))["Manifest"])
     return sum(int(layer["size"]) for layer in manifest["layers"])
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    folder = cache() / "buildah"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _pulled_base() -> str:
@@ -85,9 +92,13 @@ def _buildah(arguments: Sequence[str]) -> str:
     return checked(["nice", "-n", "19", "buildah", *places, *arguments])
 
 
-def forget_image(tag: str) -> None:
-    """Delete an image that was built here, and the layers that are its alone; its archive stays."""
-    _buildah(["rmi", tag])
+def forget_images(repository: str, kept: int) -> None:
+    """Delete the layers that belong to older images of a repository alone; archives stay."""
+    with _locked():
+        listed = json.loads(_buildah(["images", "--json", "--filter", f"reference={repository}"]))
+        newest_first = sorted(listed, key=lambda image: str(image["createdatraw"]), reverse=True)
+        for image in newest_first[kept:]:
+            _buildah(["rmi", *image["names"]])
 
 
 def forget() -> None:

@@ -123,6 +123,11 @@ class Node:
         """The names of the images that this node has."""
         return checked([*self._ctr(), "images", "ls", "-q"]).split()
 
+    def forget_images(self, repository: str) -> None:
+        """Delete every version of an image, and what no other image needs of it."""
+        if named := [name for name in self.images() if name.rpartition(":")[0] == repository]:
+            checked([*self._ctr(), "images", "rm", "--sync", *named])
+
     def _ctr(self) -> list[str]:
         return ["ctr", "--address", str(self.socket), "--namespace", "k8s.io"]
 
