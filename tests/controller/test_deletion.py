@@ -38,10 +38,7 @@ def finish_job(world: World, job: dict, type_: str) -> None:
 
 
 def started_and_deleted(world: World) -> None:
-    world.create(run("chat", runPolicy=DELETE))
-    pods = world.make_pods(world.wait_for_job("chat"))
-    world.start_pods(pods)
-    world.wait_for_condition("chat", "Running")
+    pods = world.begin(run("chat", runPolicy=DELETE))
     assert world.get("chat")["metadata"]["finalizers"] == [FINALIZER]
     world.delete("chat")
     wait_for(lambda: world.jobs("chat") == [], "the job to be deleted")

@@ -68,10 +68,7 @@ def test_a_failed_attempt_is_followed_by_another_and_the_first_job_stays(operato
 
 def test_kubectl_describe_tells_the_story_from_top_to_bottom(operator: Operator, world: World):
     operator.start()
-    world.create(run("chat"))
-    pods = world.make_pods(world.wait_for_job("chat"))
-    world.start_pods(pods)
-    world.wait_for_condition("chat", "Running")
+    pods = world.begin(run("chat"))
     world.delete_pod(pods[0])
     world.wait_for_job("chat", attempt=2, seconds=30)
     world.patch("chat", {"spec": {"runPolicy": {"suspend": True}}})
@@ -147,10 +144,7 @@ def test_suspending_a_run_deletes_its_job_and_resuming_starts_the_next_attempt(
     operator: Operator, world: World
 ):
     operator.start()
-    world.create(run("chat"))
-    pods = world.make_pods(world.wait_for_job("chat"))
-    world.start_pods(pods)
-    world.wait_for_condition("chat", "Running")
+    world.begin(run("chat"))
     world.patch("chat", {"spec": {"runPolicy": {"suspend": True}}})
     wait_for(lambda: world.jobs("chat") == [], "the job to be deleted")
     # Pods that nobody collects here are deleted by the operator itself, once their job is gone.
@@ -167,10 +161,7 @@ def test_suspending_a_run_deletes_its_job_and_resuming_starts_the_next_attempt(
 
 def test_a_deleted_pod_ends_the_attempt(operator: Operator, world: World):
     operator.start()
-    world.create(run("chat"))
-    pods = world.make_pods(world.wait_for_job("chat"))
-    world.start_pods(pods)
-    world.wait_for_condition("chat", "Running")
+    pods = world.begin(run("chat"))
     world.delete_pod(pods[0])
     world.wait_for_job("chat", attempt=2)
     status = world.status("chat")

@@ -100,10 +100,7 @@ def test_an_operator_that_is_killed_at_any_moment_takes_up_what_it_left(operator
 
 def test_a_status_from_an_old_backup_does_not_reuse_an_attempts_number(operator: Operator, world: World):
     operator.start()
-    world.create(run("chat"))
-    pods = world.make_pods(world.wait_for_job("chat"))
-    world.start_pods(pods)
-    world.wait_for_condition("chat", "Running")
+    world.begin(run("chat"))
     operator.kill()
     world.patch_status("chat", {"attempt": 0, "job": None, "startedPods": None, "phase": None})
     operator.start()

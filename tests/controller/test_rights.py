@@ -62,10 +62,7 @@ def test_roles_alone_are_enough_and_nothing_is_forbidden(
     token = plane.request("POST", path, body)["status"]["token"]
     operator.kubeconfig = plane.write_kubeconfig(tmp_path / "operator.kubeconfig", token)
     operator.start(leaderElection={}, image="operator:1")
-    world.create(run("chat", runPolicy={"deletionPolicy": "Delete"}))
-    pods = world.make_pods(world.wait_for_job("chat"))
-    world.start_pods(pods)
-    world.wait_for_condition("chat", "Running")
+    pods = world.begin(run("chat", runPolicy={"deletionPolicy": "Delete"}))
     wait_for(lambda: "Training" in world.events("chat") or "Starting" in world.events("chat"), "the story")
     world.delete_pod(pods[0])
     job = world.wait_for_job("chat", attempt=2)

@@ -137,6 +137,15 @@ class World:
             made.append(self._post(f"/api/v1/namespaces/{self.namespace}/pods", body))
         return made
 
+    def begin(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+        """Create a run and bring its first attempt to where all its pods run; the pods."""
+        self.create(manifest)
+        name = manifest["metadata"]["name"]
+        pods = self.make_pods(self.wait_for_job(name))
+        self.start_pods(pods)
+        self.wait_for_condition(name, "Running")
+        return pods
+
     def start_pods(self, pods: list[dict[str, Any]]) -> None:
         """Let pods run, as their kubelets would say."""
         now = stamp()
