@@ -13,6 +13,7 @@ from tests.harness.versitygw import (  # noqa: F401
     s3,
     s3_environment,
 )
+from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import MIB, StorageSettings
 from trainjobs.storage.store import Store
@@ -50,6 +51,18 @@ class Where:
 def store(where: Where) -> Store:
     """An empty store of either kind."""
     return where.open()
+
+
+@pytest.fixture
+def run(store: Store) -> CheckpointStore:
+    """The stored part of one run, empty."""
+    return CheckpointStore(store.at("ml/RewardModelRun/ratings-1a2b3c4d"))
+
+
+@pytest.fixture
+def disk(where) -> Path:
+    """Where the run's objects really lie."""
+    return where.folder / "ml/RewardModelRun/ratings-1a2b3c4d"
 
 
 @pytest.fixture
