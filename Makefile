@@ -59,12 +59,12 @@ unit: install
 	@hack/run-tests.sh unit golden
 
 .PHONY: test
-test: check ## check, then every other level of tests (TRAINJOBS_TEST_LEVELS leaves some out)
-	@hack/run-tests.sh crds charts storage agent training cli browser controller
+test: check ## check, then every other level of tests but cluster-alone (TRAINJOBS_TEST_LEVELS leaves some out)
+	@hack/run-tests.sh crds charts storage agent training cli browser controller cluster
 
 .PHONY: cluster
-cluster: install ## the tests on a real Kubernetes (the first time builds it: 20 minutes)
-	@hack/run-tests.sh cluster
+cluster: install ## all tests on a real Kubernetes, those that make test leaves out too (the first time builds it: 20 minutes)
+	@hack/run-tests.sh cluster cluster-alone
 
 .PHONY: cluster-up
 cluster-up: install ## start a real Kubernetes to try things on (the first time builds it: 20 minutes)

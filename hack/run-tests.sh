@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.."
 
-known="unit golden crds charts storage agent training cli browser controller cluster"
+known="unit golden crds charts storage agent training cli browser controller cluster cluster-alone"
 allowed=${TRAINJOBS_TEST_LEVELS:-$known}
 for level in $allowed; do
     case " $known " in
@@ -17,12 +17,12 @@ for level in $allowed; do
     esac
 done
 
-# Run one level's tests with these arguments for pytest; true when they pass.
+# Run one level's tests with these arguments for pytest; true when they pass. Folders stay of those that failed.
 tests() {
     # shellcheck disable=SC2086  # PYTEST_ARGS is a list of words
-    .venv/bin/python -m pytest "tests/$level" "$@" ${PYTEST_ARGS:-} </dev/null
+    .venv/bin/python -m pytest "tests/${level%-alone}" "$@" -o tmp_path_retention_policy=failed ${PYTEST_ARGS:-} </dev/null
     status=$?
-    [ $status -ne 5 ] || echo "level $level: tests/$level has no tests" >&2
+    [ $status -ne 5 ] || echo "level $level has no tests" >&2
     return $status
 }
 
@@ -51,7 +51,7 @@ for level in "$@"; do
     # What takes minutes to build is built before the tests, whose time is limited; it says what it builds.
     case $level in
     controller) .venv/bin/python -m tests.cluster.harness.parts etcd kube-apiserver kubectl ;;
-    cluster) .venv/bin/python -m tests.cluster.harness build ;;
+    cluster*) .venv/bin/python -m tests.cluster.harness build ;;
     esac || {
         failed="$failed $level"
         continue
@@ -61,11 +61,8 @@ for level in "$@"; do
     # A file's tests share what they trained or started.
     agent | training | cli) tests_twice -n 2 --dist loadfile ;;
     # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
-    cluster)
-        tests_twice -n 4 --dist worksteal -m "not alone"
-        side_by_side=$?
-        tests_twice -m alone && [ $side_by_side -eq 0 ]
-        ;;
+    cluster) tests_twice -n 4 --dist worksteal -m "not alone" ;;
+    cluster-alone) tests_twice -m alone ;;
     *) tests_twice ;;
     esac || failed="$failed $level"
 done

@@ -49,7 +49,7 @@ def test_training_goes_on_while_storage_is_away_and_catches_up(bench, server):
         assert stored(bench, server).verify() == ()
 
 
-def test_storage_that_is_not_there_at_the_start_is_told_at_once(bench, server):
+def test_storage_that_stays_away_at_the_start_ends_the_attempt_before_it_trains(bench, server):
     bench.store = f"{server.make_bucket('b-start')}/run"
     server.kill()
     finished = bench.run()

@@ -70,6 +70,8 @@ def test_both_machines_fail_in_turn_and_the_attempt_that_comes_back_late_is_refu
     both_ready(bench)
 
     # The other machine falls silent, with both nodes of the second attempt.
+    further = lambda: stored(bench, "moved").newest() > stored(bench, "moved").resumed(2)  # noqa: E731
+    bench.until("moved", further, "a checkpoint of the second attempt in storage")
     before = stored(bench, "moved").newest()
     late = [pod["metadata"]["uid"] for pod in pods]
     silent = bench.cluster.nodes[second]

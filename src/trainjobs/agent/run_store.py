@@ -11,6 +11,8 @@ from trainjobs.storage.settings import StorageSettings
 
 # Between two looks at the world: the agent itself goes on trying, and says so in its heartbeats.
 _RETRY_SECONDS = 5.0
+# Nobody sits before an agent, and giving up costs the run an attempt: a new pod's network may take a while.
+_START_SECONDS = 30.0
 
 
 def storage_settings(recipe: Recipe) -> StorageSettings:
@@ -21,6 +23,7 @@ def storage_settings(recipe: Recipe) -> StorageSettings:
         settings,
         endpoint=said.endpoint or settings.endpoint,
         region=said.region or settings.region,
+        start_seconds=_START_SECONDS,
         retry_seconds=_RETRY_SECONDS,
     )
 

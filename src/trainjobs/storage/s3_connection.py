@@ -33,6 +33,8 @@ _NO_RETRY: "RetryConfig" = {"max_retries": 0, "retry_timeout": timedelta(seconds
 # A part has this long to go through: 8 MiB in a minute is 1.1 Mbit/s.
 _PART_TIMEOUT = timedelta(seconds=60)
 _CONNECT_TIMEOUT = timedelta(seconds=3)
+# A first answer that takes longer is asked for again.
+_FIRST_ANSWER_SECONDS = 4.0
 # Errors that obstore raises for a refused or failed request.
 REQUEST_ERRORS = (BaseError, FileNotFoundError)
 # How botocore names the places that it finds keys in, in words for messages.
@@ -66,7 +68,7 @@ class S3Connection:
         )
         self.impatient = Bucket(
             config=config,
-            client_options={**options, "timeout": timedelta(seconds=settings.start_seconds / 2)},
+            client_options={**options, "timeout": timedelta(seconds=_first_answer(settings))},
             retry_config=_NO_RETRY,
             credential_provider=provider,
         )
@@ -80,13 +82,17 @@ class S3Connection:
 
     def call_soon(self, doing: str, operation: Callable[[], Result]) -> Result:
         """Run one request, and give up early: for the first contact."""
-        return self._call(doing, operation, self.settings.start_seconds / 2)
+        return self._call(doing, operation, self.settings.start_seconds - _first_answer(self.settings))
 
     def _call(self, doing: str, operation: Callable[[], Result], seconds: float) -> Result:
         def refusal(error: Exception) -> Refusal:
             return explain(error, self.place, doing)
 
         return with_retries(operation, refusal, errors=REQUEST_ERRORS, seconds=seconds)
+
+
+def _first_answer(settings: StorageSettings) -> float:
+    return min(settings.start_seconds / 2, _FIRST_ANSWER_SECONDS)
 
 
 def _credentials(bucket: str) -> tuple[Boto3CredentialProvider, str]:

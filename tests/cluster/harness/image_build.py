@@ -93,12 +93,14 @@ def _buildah(arguments: Sequence[str]) -> str:
 
 
 def forget_images(repository: str, kept: int) -> None:
-    """Delete the layers that belong to older images of a repository alone; archives stay."""
+    """Delete older images of a repository, and every layer that no image needs; archives stay."""
     with _locked():
         listed = json.loads(_buildah(["images", "--json", "--filter", f"reference={repository}"]))
         newest_first = sorted(listed, key=lambda image: str(image["createdatraw"]), reverse=True)
         for image in newest_first[kept:]:
             _buildah(["rmi", *image["names"]])
+        # Layers of stages, which a change of the sources leaves behind.
+        _buildah(["rmi", "--prune"])
 
 
 def forget() -> None:

@@ -125,8 +125,16 @@ class Node:
 
     def forget_images(self, repository: str) -> None:
         """Delete every version of an image, and what no other image needs of it."""
-        if named := [name for name in self.images() if name.rpartition(":")[0] == repository]:
-            checked([*self._ctr(), "images", "rm", "--sync", *named])
+        rows = [row.split()[:3] for row in checked([*self._ctr(), "images", "ls"]).splitlines()[1:]]
+        images = {name: digest for name, _, digest in rows}
+        # The kubelet's plugin gives each image a second name, its identity, which alone would keep all of it.
+        kept = {
+            digest
+            for name, digest in images.items()
+            if not name.startswith("sha256:") and name.rpartition(":")[0] != repository
+        }
+        if gone := [name for name, digest in images.items() if digest not in kept]:
+            checked([*self._ctr(), "images", "rm", "--sync", *gone])
 
     def _ctr(self) -> list[str]:
         return ["ctr", "--address", str(self.socket), "--namespace", "k8s.io"]
