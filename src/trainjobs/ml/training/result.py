@@ -19,12 +19,13 @@ from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.training.best import load_best
 from trainjobs.ml.training.callbacks.history import figures_of
 from trainjobs.ml.training.files import write_record
+from trainjobs.ml.training.loss_figures import loss_figures
 from trainjobs.ml.training.precision import Precision, device_name
 from trainjobs.ml.training.provenance import versions
 from trainjobs.ml.training.regression_data import RegressionData
 from trainjobs.ml.training.saver import SaveFigures
 from trainjobs.ml.training.session import Session
-from trainjobs.ml.training.statistics import AnnotatorAgreement, TrainingStats, loss_figures
+from trainjobs.ml.training.statistics import AnnotatorAgreement, TrainingStats
 from trainjobs.ml.training.steps import Steps
 
 _log = logging.getLogger("trainjobs.training")

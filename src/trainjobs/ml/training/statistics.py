@@ -1,14 +1,9 @@
 """`training_stats.json`: what a training took and yielded, in documented fields."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from pydantic import Field
 
 from trainjobs.api.base import Section
 from trainjobs.api.status import BestMetric
-from trainjobs.ml.training.callbacks.log_lines import mean_loss
-from trainjobs.ml.training.steps import Steps
 
 
 class AnnotatorAgreement(Section):
@@ -62,8 +57,11 @@ class TrainingStats(Section):
     effective_batch_size: int
     """Rows per optimiser step: batch × accumulation × processes."""
     batch_size_per_device: int
+    """Rows that one process takes at once."""
     gradient_accumulation_steps: int
+    """How often it does so per optimiser step."""
     processes: int
+    """Training processes of all nodes."""
     precision: str
     """Arithmetic used: FP32, BF16 or FP16."""
     parameters: int
@@ -90,18 +88,3 @@ class TrainingStats(Section):
     """What it was trained on."""
     versions: dict[str, str]
     """Of the libraries."""
-
-
-def loss_figures(history: Sequence[Mapping[str, Any]], steps: Steps, done: int) -> dict[str, Any]:
-    """Return the loss fields of `TrainingStats` from a trainer's log history."""
-    losses = [float(entry["loss"]) for entry in history if "loss" in entry]
-    epochs = [
-        mean_loss(history, epoch * steps.per_epoch, (epoch + 1) * steps.per_epoch)
-        for epoch in range(done // steps.per_epoch)
-    ]
-    return {
-        "average_loss": mean_loss(history, 0, done),
-        "best_loss": min(losses, default=None),
-        "last_loss": losses[-1] if losses else None,
-        "loss_per_epoch": [loss for loss in epochs if loss is not None],
-    }
