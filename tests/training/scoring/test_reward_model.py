@@ -1,5 +1,6 @@
 """Scores are those of a plain forward pass, whatever the batch, and weights come as safetensors only."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,16 @@ def test_what_does_not_fit_is_cut_from_the_input_data_and_counted(model: RewardM
 def test_a_report_that_alone_does_not_fit_is_refused_by_its_place(model: RewardModel) -> None:
     with pytest.raises(InvalidData, match=r"^text 2: \d+ tokens .* more than the model's 1000"):
         model.score([ReportParts("short"), ReportParts("x" * 1200)])
+
+
+def test_a_text_without_a_token_is_refused_by_its_place(tmp_path: Path) -> None:
+    folder = make_reward_model(tmp_path / "m")
+    file = folder / "tokenizer.json"
+    # As tokenizers of decoders are: they put nothing around a text.
+    file.write_text(json.dumps({**json.loads(file.read_text()), "post_processor": None}))
+    model = RewardModel.load(folder, device="cpu")
+    with pytest.raises(InvalidData, match=r"^text 2: empty; there is nothing to score$"):
+        model.score(["a", ""])
 
 
 def test_dimensions_of_different_ranges_meet_between_0_and_1(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from trainjobs.errors import InvalidData, ModelNotFound, UsageError
-from trainjobs.ml.data.text import ReportParts, ScoredText, TextEncoder
+from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.modeling.normalization import to_scores
 from trainjobs.ml.modeling.regression import TrainedModel, load_trained
@@ -85,7 +85,8 @@ class RewardModel:
             batch_size: texts per forward pass; more needs more memory.
 
         Raises:
-            InvalidData: a report does not fit into the model even with its input data cut; names its place.
+            InvalidData: a text has no token, or a report does not fit into the model even with its input data
+                cut; names its place.
         """
         if isinstance(texts, str):
             raise TypeError("score() takes a list of texts; write score([text])")
@@ -101,11 +102,7 @@ class RewardModel:
     def _score_window(self, texts: Sequence[ScoredText], first: int, batch_size: int) -> list[Score]:
         encoded = self._encoder.encode(texts)
         for place, text in enumerate(encoded, first):
-            if not text.fits:
-                raise InvalidData(
-                    f"text {place + 1}: {len(text.input_ids)} tokens without its input data, "
-                    f"more than the model's {self.config.max_length}; shorten the report"
-                )
+            self._check(text, f"text {place + 1}")
         outputs = predict(
             self.trained.model,
             [text.input_ids for text in encoded],
@@ -127,6 +124,15 @@ class RewardModel:
             )
             for index, text in enumerate(encoded)
         ]
+
+    def _check(self, text: Encoded, name: str) -> None:
+        if not text.input_ids:
+            raise InvalidData(f"{name}: empty; there is nothing to score")
+        if not text.fits:
+            raise InvalidData(
+                f"{name}: {len(text.input_ids)} tokens without its input data, "
+                f"more than the model's {self.config.max_length}; shorten the report"
+            )
 
 
 def model_folder(path: Path) -> Path:
