@@ -105,6 +105,20 @@ def test_what_the_manifest_gives_wins_over_its_preset(preset: str, batch: int, c
     assert with_preset(filled) == filled
 
 
+@pytest.mark.parametrize(
+    ("preset", "expected"), [("LittleMemory", (2, 8, True, False)), ("Speed", (8, 2, False, True))]
+)
+def test_a_preset_is_what_its_description_says(preset: str, expected: tuple[int, int, bool, bool]) -> None:
+    filled = with_preset(Training(preset=preset))
+
+    assert expected == (
+        filled.batch_size_per_device,
+        filled.gradient_accumulation_steps,
+        filled.gradient_checkpointing,
+        filled.length_grouping,
+    )
+
+
 def test_presets_keep_sixteen_rows_per_step() -> None:
     products = {
         name: filled.batch_size_per_device * filled.gradient_accumulation_steps
