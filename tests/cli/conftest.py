@@ -13,7 +13,8 @@ import yaml
 from tests.harness.versitygw import pytest_collection_finish, s3, s3_environment  # noqa: F401
 
 PROGRAM = (sys.executable, "-m", "trainjobs")
-LIGHT = Path(__file__).parents[1] / "data" / "agent" / "trains.py"
+SCRIPTS = Path(__file__).parents[1] / "data" / "agent"
+LIGHT, RANKS = SCRIPTS / "trains.py", SCRIPTS / "ranks.py"
 
 
 @dataclass

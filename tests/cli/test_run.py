@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import PROGRAM, Bench
+from tests.cli.conftest import PROGRAM, RANKS, Bench
 
 
 def until(what: str, holds: Any, seconds: float = 240) -> None:  # any test of the world
@@ -43,6 +43,16 @@ def test_a_run_ends_with_its_result_in_storage(bench: Bench) -> None:
     assert status(bench)["phase"] == "Succeeded"
     assert (bench.place() / "result.json").exists()
     assert "Model   runs/rewardmodelrun/light/artifacts/model" in ended.stdout
+
+
+def test_several_nodes_are_several_agents_here_whose_processes_meet(bench: Bench) -> None:
+    spec = {"runtime": {"command": [str(RANKS)]}, "topology": {"nodes": 2, "processesPerNode": 2}}
+    ended = bench.run("run", bench.manifest("both", spec=spec))
+    assert ended.returncode == 0, ended.stderr
+    assert "attempt 1, 2 nodes × 2 processes" in ended.stderr
+    work = bench.place("both") / "work/attempt-0001"
+    said = {line for node in (0, 1) for line in (work / f"node-{node}/node.log").read_text().splitlines()}
+    assert said >= {f"rank {rank} of 4: sum 10" for rank in range(4)}
 
 
 def test_a_run_that_succeeded_is_not_run_again(bench: Bench) -> None:

@@ -5,11 +5,10 @@ import os
 import signal
 from pathlib import Path
 
-from tests.cli.conftest import Bench
+from tests.cli.conftest import RANKS, Bench
 from tests.cli.test_run import until
 from tests.harness.versitygw import free_port
 
-RANKS = Path(__file__).parents[1] / "data" / "agent" / "ranks.py"
 TWO = {"nodes": 2, "processesPerNode": 1}
 
 
