@@ -59,17 +59,26 @@ def test_head_dropout_of_a_decoder_works_in_training_only(decoder: Path) -> None
     assert not torch.equal(model(**INPUTS).logits, model(**INPUTS).logits)
 
 
-def test_a_decoder_is_adapted_merged_and_resumed(tmp_path: Path, decoder: Path, rows: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "layers"),
+    [
+        ("decoder", {f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")}),
+        ("bert", {"query", "key", "value", "dense"}),
+    ],
+)
+def test_a_base_is_adapted_merged_and_resumed(
+    tmp_path: Path, request: pytest.FixtureRequest, rows: Path, kind: str, layers: set[str]
+) -> None:
+    base: Path = request.getfixturevalue(kind)
     changes = {
         "adapter": {"type": "LoRA", "lora": {"rank": 4, "alpha": 8, "dropout": 0.1}},
         "training": {"epochs": 2, "gradientCheckpointing": True},
     }
-    assert train(make_recipe(tmp_path, decoder, rows, **changes)) == 0
+    assert train(make_recipe(tmp_path, base, rows, **changes)) == 0
     output = tmp_path / "output"
     adapter = json.loads((output / "adapter" / "adapter_config.json").read_text())
     assert adapter["modules_to_save"] == ["classifier", "score"]
-    adapted_layers = {name.rsplit(".", 1)[-1] for name in adapter["target_modules"]}
-    assert adapted_layers == {f"{n}_proj" for n in ("q", "k", "v", "o", "gate", "up", "down")}
+    assert {name.rsplit(".", 1)[-1] for name in adapter["target_modules"]} == layers
     stats = TrainingStats.model_validate_json((output / "training_stats.json").read_bytes())
     assert 0 < stats.trainable_parameters < stats.parameters / 2
     merged, adapted = load_trained(output / "model"), load_trained(output / "adapter")
@@ -78,7 +87,7 @@ def test_a_decoder_is_adapted_merged_and_resumed(tmp_path: Path, decoder: Path, 
         assert torch.allclose(adapted.model(**INPUTS).logits, expected, atol=1e-6)
     uninterrupted = figures(output)
     resume = {"resumeFrom": str(output / "checkpoint-8")}
-    assert train(make_recipe(tmp_path, decoder, rows, **changes, inputs=resume)) == 0
+    assert train(make_recipe(tmp_path, base, rows, **changes, inputs=resume)) == 0
     assert figures(output) == uninterrupted
 
 

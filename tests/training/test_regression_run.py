@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tests.training.tiny import figures, make_recipe, make_rows, train
 from trainjobs.core.outputs import Done, SavedMark
 from trainjobs.ml.modeling.regression import load_trained
+from trainjobs.ml.scoring import RewardModel
 from trainjobs.ml.training.statistics import TrainingStats
 
 
@@ -94,6 +95,21 @@ def test_the_same_seed_gives_the_same_figures(tmp_path: Path, bert: Path, rows: 
     first, second = tmp_path / "first" / "output", tmp_path / "second" / "output"
     assert figures(first) == figures(second)
     assert figures(first, "eval_loss") == figures(second, "eval_loss")
+
+
+def test_scores_are_in_the_scale_of_the_rows_whatever_a_head_learns(
+    tmp_path: Path, bert: Path, rows: Path
+) -> None:
+    """A step too small to be one leaves the same outputs, which mean other scores."""
+    training = {"epochs": None, "maxSteps": 1, "learningRate": 1e-12}
+    scores = {}
+    for kind in ("None", "Range"):
+        objective = {"regression": {"normalization": kind}}
+        assert train(make_recipe(tmp_path / kind, bert, rows, objective=objective, training=training)) == 0
+        model = RewardModel.load(tmp_path / kind / "output", device="cpu")
+        scores[kind] = [score.raw_scores["accuracy"] for score in model.score(["good", "bad film", "dull"])]
+    # What is 0 to 1 for the head is -10 to 10 in the rows.
+    assert scores["Range"] == pytest.approx([-10 + 20 * output for output in scores["None"]], abs=1e-3)
 
 
 def test_early_stopping_ends_before_the_last_epoch(tmp_path: Path, bert: Path, rows: Path) -> None:
