@@ -8,7 +8,6 @@ beside it: where training uses every processor, the uploads' own work is in ther
     python benchmarks/bench_checkpoint_stall.py --steps 90 --every 30 --rounds 3
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from measuring import EXAMPLE, machine, prepare_ratings, spread
+from measuring import EXAMPLE, arguments, machine, prepare_ratings, spread
 
 from tests.harness.versitygw import s3_server
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -96,12 +95,9 @@ def measure(kind: str, steps: int, every: int, rounds: int) -> list[tuple[Traine
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("--steps", type=int, default=90)
     parser.add_argument("--every", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--storage", choices=["s3", "file"], default="s3")
     given = parser.parse_args()
     prepare_ratings()

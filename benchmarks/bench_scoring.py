@@ -6,7 +6,6 @@ pipeline one text after the other, as most scripts do; the third side gives the 
     python benchmarks/bench_scoring.py --texts 600 --rounds 5
 """
 
-import argparse
 import json
 import tempfile
 import time
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measuring import ENCODER, RATINGS, machine, prepare_ratings, spread
+from measuring import ENCODER, RATINGS, arguments, machine, prepare_ratings, spread
 from transformers import pipeline
 
 from trainjobs import RewardModel
@@ -83,11 +82,8 @@ def measure(texts: list[str], rounds: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, rounds=5)
     parser.add_argument("--texts", type=int, default=600)
-    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     silence()
     prepare_ratings()

@@ -1,5 +1,6 @@
 """What every benchmark needs: its inputs, the size of the machine, and figures with their spread."""
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -13,6 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "reward-model"
 ENCODER = EXAMPLE / "inputs" / "minilm"
 RATINGS = EXAMPLE / "inputs" / "review-ratings"
+
+
+def arguments(words: str | None, *, rounds: int) -> argparse.ArgumentParser:
+    """The command line of a benchmark, described by its docstring."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    return parser
 
 
 def prepare_ratings() -> None:
