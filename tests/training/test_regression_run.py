@@ -132,6 +132,24 @@ def test_an_unknown_best_metric_is_refused_with_the_known_ones(
     assert "keepBest.metric: eval_f1 is not measured; known are eval_loss" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("held_out", "metric", "said"),
+    [
+        (0.2, "eval_pearson", "thresholds[0].metric: eval_pearson is not measured; known are overall.mse, "),
+        (0.0, "overall.pearson", "spec.evaluation.thresholds: no row is held out; give spec.dataset.test"),
+    ],
+)
+def test_a_threshold_that_cannot_be_judged_is_refused_before_anything_is_trained(
+    tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str],
+    held_out: float, metric: str, said: str,
+) -> None:  # fmt: skip
+    evaluation = {"thresholds": [{"metric": metric, "minimum": 0.5}]}
+    recipe = make_recipe(tmp_path, bert, rows, evaluation=evaluation, dataset={"evalFraction": held_out})
+    assert train(recipe) == 10
+    assert said in capsys.readouterr().err
+    assert not list((tmp_path / "output").glob("checkpoint-*"))
+
+
 def test_an_argument_the_library_does_not_have_is_refused_by_name(
     tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,9 +10,10 @@ from transformers import TrainerCallback, set_seed
 
 from trainjobs.api.objective import Regression
 from trainjobs.core.outputs import ENVIRONMENT
-from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidRecipe, Preempted, StorageUnavailable
 from trainjobs.ml.data.order import grouped_by_length, shuffled
+from trainjobs.ml.evaluation.thresholds import check_thresholds
 from trainjobs.ml.modeling.regression import HeadOptions, LoadOptions, Model, build_model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
 from trainjobs.ml.training.arguments import tracker_environment, training_arguments
@@ -67,6 +68,9 @@ class RegressionRun:
         config = load_config(Path(inputs.model), trust_remote_code=trust)
         self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config)
         _check_metric(recipe, self._regression, self.data)
+        check_thresholds(
+            recipe.evaluation.thresholds, self.data.scoring.names, held_out=_holds_out(recipe, inputs)
+        )
         self.steps = plan_steps(recipe, len(self.data.train))
         self._precision = resolve_precision(recipe.training.precision)
         os.environ.update(tracker_environment(recipe, inputs.output))
@@ -211,6 +215,10 @@ def _check_metric(recipe: Recipe, regression: Regression, data: RegressionData) 
         raise InvalidRecipe(
             f"spec.checkpoints.keepBest.metric: {metric} is not measured; known are {', '.join(known)}"
         )
+
+
+def _holds_out(recipe: Recipe, inputs: Inputs) -> bool:
+    return inputs.test is not None or inputs.eval is not None or recipe.dataset.eval_fraction > 0
 
 
 def _say_plan(recipe: Recipe, data: RegressionData, steps: Steps, precision: Precision) -> None:
