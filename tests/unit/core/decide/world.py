@@ -32,6 +32,8 @@ class World:
         self.lost_machines: set[str] = set()
         self.alive: set[str] = set()
         """UIDs of pods whose agents really run, whatever the API server believes."""
+        self.unseen: dict[str, PodState] = {}
+        """Pods that ended on a lost machine, as its kubelet tells when the machine is back."""
         self.claims: dict[int, str] = {}
         """attempt → UID of the pod that claimed it."""
         self.step = 0
@@ -210,21 +212,11 @@ class World:
         if len(pods) < self.run.spec.topology.nodes or not leaders:
             return
         for pod in pods:
-            self.end(
-                pod.uid,
-                0,
-                "Succeeded",
-                with_outcome=pod.node_rank == 0,
-                finished=pod.node in self.lost_machines,
-            )
+            self.end(pod.uid, 0, "Succeeded", with_outcome=pod.node_rank == 0)
 
-    def end(
-        self, uid: str, exit_code: int, reason: str, *, with_outcome: bool = False, finished: bool = False
-    ) -> None:
+    def end(self, uid: str, exit_code: int, reason: str, *, with_outcome: bool = False) -> None:
         pod = self.pods[uid]
         self.alive.discard(uid)
-        if finished:
-            return
         record = FinalRecord(
             attempt=pod.attempt,
             node_rank=pod.node_rank,
@@ -233,7 +225,8 @@ class World:
             message=reason,
             outcome=outcome() if with_outcome else None,
         )
-        self.pods[uid] = replace(
+        told = self.unseen if pod.node in self.lost_machines else self.pods
+        told[uid] = replace(
             pod,
             phase="Failed" if exit_code else "Succeeded",
             termination=Termination(exit_code, "Error" if exit_code else "Completed", self.now, record),
@@ -252,7 +245,8 @@ class World:
     def bring_back(self, uid: str) -> None:
         pod = self.pods[uid]
         self.lost_machines.discard(pod.node)
-        self.pods[uid] = replace(pod, ready_lost=None)
+        ended = self.unseen.pop(uid, pod)
+        self.pods[uid] = replace(pod, ready_lost=None, phase=ended.phase, termination=ended.termination)
 
     def set_policy(self, **policy: object) -> None:
         self.run = with_policy(self.run, **policy)
