@@ -67,16 +67,16 @@ class ProjectImage:
     def load(self, cluster: OwnCluster, nodes: Sequence[str]) -> str:
         """Give nodes the image, and return its name.
 
-        It may be large: what else there is of it goes, layers before the import and older versions with it.
+        It may be large: older versions go before it is built, its layers before the import, then the archive.
         """
         tag = self.tag()
         image = f"{self.repository}:{tag}"
         missing = [node for node in nodes if image not in cluster.nodes[node].images()]
         if missing:
-            archive = self.archive(tag)
-            forget_images(self.repository, kept=0)
             for node in missing:
                 cluster.nodes[node].forget_images(self.repository)
+            archive = self.archive(tag)
+            forget_images(self.repository, kept=0)
             cluster.load_image(archive, nodes=missing)
             archive.unlink()
         return image
