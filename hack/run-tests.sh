@@ -20,7 +20,7 @@ done
 # Run one level's tests with these arguments for pytest; true when they pass. Folders stay of those that failed.
 tests() {
     # shellcheck disable=SC2086  # PYTEST_ARGS is a list of words
-    .venv/bin/python -m pytest "tests/${level%-alone}" "$@" -o tmp_path_retention_policy=failed ${PYTEST_ARGS:-} </dev/null
+    .venv/bin/python -m pytest "${place:-tests/${level%-alone}}" "$@" -o tmp_path_retention_policy=failed ${PYTEST_ARGS:-} </dev/null
     status=$?
     [ $status -ne 5 ] || echo "level $level has no tests" >&2
     return $status
@@ -32,6 +32,23 @@ tests_twice() {
     tests "$@" && return
     echo "== $level: what failed, once more" >&2
     tests "$@" --last-failed --last-failed-no-failures none -rA
+}
+
+# What trains for real keeps the processors busy, the others mostly wait: two clusters, at the same time.
+tests_on_two_clusters() {
+    real=tests/cluster/test_real_training.py
+    mkdir -p build
+    (
+        export TRAINJOBS_CLUSTER=3
+        place=$real
+        tests_twice -o cache_dir=.pytest_cache/real
+    ) >build/real-training.log 2>&1 &
+    tests_twice -m alone --ignore "$real"
+    others=$?
+    wait $!
+    status=$?
+    cat build/real-training.log
+    [ $status -eq 0 ] && [ $others -eq 0 ]
 }
 
 failed=
@@ -59,10 +76,10 @@ for level in "$@"; do
     case $level in
     unit | golden) tests -n 2 --dist worksteal ;;
     # A file's tests share what they trained or started.
-    agent | training | cli) tests_twice -n 2 --dist loadfile ;;
+    agent | training | cli | controller) tests_twice -n 2 --dist loadfile ;;
     # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
     cluster) tests_twice -n 4 --dist worksteal -m "not alone" ;;
-    cluster-alone) tests_twice -m alone ;;
+    cluster-alone) tests_on_two_clusters ;;
     *) tests_twice ;;
     esac || failed="$failed $level"
 done

@@ -1,9 +1,8 @@
 """Runs that train for real, with torch in their pods: what comes out, and that no disturbance changes it."""
 
-import re
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.cluster.harness.node import Node
 from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.project_images import TRAINER
-from tests.cluster.ratings import SAVE_EVERY, STEPS, Ratings, prepare_inputs
+from tests.cluster.ratings import STEPS, Ratings, prepare_inputs
 from tests.cluster.stored import stored
 
 # It takes both processors, and loses nodes.
@@ -58,7 +58,8 @@ def undisturbed(
 ) -> Undisturbed:
     """The example from `kubectl apply` to Succeeded, in the trainer's image; asked to save on the way."""
     bench = ratings.bench
-    manifest = ratings.manifest("whole", runtime={"image": trainer_image})
+    rarely = {"saveEverySteps": 10 * STEPS}
+    manifest = ratings.manifest("whole", runtime={"image": trainer_image}, checkpoints=rarely)
     manifest["spec"]["podTemplate"] = {"spec": {"nodeSelector": {"kubernetes.io/hostname": "node1"}}}
     begun = time.monotonic()
     bench.apply_manifest(manifest)
@@ -73,24 +74,13 @@ def undisturbed(
 
 
 def ask_for_checkpoint(bench: Bench) -> int:
-    """Annotate the run and wait for a checkpoint that was not due; its step."""
+    """Annotate the run, for which none is due, and wait for a checkpoint; its step."""
     begun = time.monotonic()
     bench.kubectl("annotate", "rmrun", "whole", "trainjobs.dev/checkpoint-now=1")
-    uid = bench.run("whole")["metadata"]["uid"]
-
-    def found() -> int:
-        return next(iter(off_schedule(bench.stored("whole", uid), attempt=1)), 0)
-
+    found = lambda: stored(bench, "whole").newest()  # noqa: E731
     step = bench.until("whole", found, "the checkpoint that was asked for", seconds=60)
     print(f"from the annotation to the complete checkpoint: {time.monotonic() - begun:.1f} s")
     return step
-
-
-def off_schedule(keys: Iterable[str], attempt: int) -> list[int]:
-    """Steps of the checkpoints that an attempt saved though none was due."""
-    complete = re.compile(rf"checkpoints/step-(\d+)-a{attempt:04}/MANIFEST.json")
-    steps = [int(found[1]) for key in keys if (found := complete.fullmatch(key))]
-    return [step for step in steps if step % SAVE_EVERY and step != STEPS]
 
 
 def weights(model: Path) -> bytes:
@@ -127,10 +117,6 @@ class Disturbed:
         latest = self.bench.until(self.name, self._saved, f"attempt {self.attempt} to save", seconds=240)
         self.bench.until(self.name, lambda: self.bench.step(self.name) > latest, "a step after it")
         return self.bench.pods(self.name, self.attempt)
-
-    def stored(self) -> list[str]:
-        """What the run has in storage."""
-        return self.bench.stored(self.name, self.bench.run(self.name)["metadata"]["uid"])
 
     def _saved(self) -> int:
         status = self.bench.status(self.name)
@@ -188,15 +174,16 @@ def test_a_run_that_everything_happens_to_ends_as_the_undisturbed_one(
     bench.kubectl("delete", "pod", run.pods()[0]["metadata"]["name"], "--wait=false")
     run.ended("PodLost", "node 0's pod deleted")
 
-    drained = drain(bench, run.pods()[1])
+    victim, known = run.pods()[1], bench.step("hurt")
+    drained = drain(bench, victim)
     run.ended("Evicted", "a machine drained")
     assert 143 in drained()
-    assert off_schedule(run.stored(), attempt=4), "the drained attempt has not saved what it had"
+    assert stored(bench, "hurt").resumed(5) >= known, "the drained attempt has not saved what it had"
 
-    late = lose_machine(bench, run.pods()[0])
+    late = lose_machine(bench, run.pods())
     run.ended("NodeLost", "a machine lost", seconds=300)
     assert bench.status("hurt")["restarts"] == 1
-    late.wakes_and_ends()
+    late.wake_and_end()
 
     bench.wait("hurt", "Succeeded", 900)
     status = bench.status("hurt")
@@ -229,37 +216,48 @@ def drain(bench: Bench, pod: dict[str, Any]) -> Callable[[], list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """An agent that is frozen with its machine, while its training goes on, and that comes back too late."""
+    """Agents that are frozen with their machine, while its training goes on, and that come back too late."""
 
     bench: Bench
-    agent: psutil.Process
+    agents: dict[Path, psutil.Process]
+    """The log of each."""
     attempt: int
-    log: Path
     written: set[int]
-    """Steps of its complete checkpoints when it froze."""
+    """Steps of the attempt's complete checkpoints when they froze."""
 
-    def wakes_and_ends(self) -> None:
-        """Let it go on; it finds that it is not wanted any more, and ends by itself."""
-        self.agent.resume()
-        wait_for(lambda: not self.agent.is_running(), "the late agent to end", seconds=120)
-        said = self.log.read_text()
-        assert f"attempt {self.attempt + 1}" in said, said[-2000:]
+    def wake_and_end(self) -> None:
+        """Let them go on; they find that they are not wanted any more, and end by themselves."""
+        for agent in self.agents.values():
+            agent.resume()
+        for log, agent in self.agents.items():
+            wait_for(lambda one=agent: not one.is_running(), "a late agent to end", seconds=120)
+            said = log.read_text()
+            assert f"attempt {self.attempt + 1}" in said, said[-2000:]
 
     def wrote_nothing(self) -> bool:
-        """Whether no checkpoint of it has become complete since it froze."""
+        """Whether no checkpoint of their attempt has become complete since they froze."""
         return stored(self.bench, "hurt").complete(self.attempt) <= self.written
 
 
-def lose_machine(bench: Bench, pod: dict[str, Any]) -> Late:
-    """Lose the machine of a pod to everybody's eyes; its processes run on, but for the frozen agent."""
-    meta, node = pod["metadata"], bench.cluster.nodes[pod["spec"]["nodeName"]]
-    processes = [psutil.Process(pid) for pid in node.signal_pod(meta["uid"], signal.SIGCONT)]
+def lose_machine(bench: Bench, pods: list[dict[str, Any]]) -> Late:
+    """Lose the machine of a run's node 0 to everybody's eyes; its processes run on, but for frozen agents."""
+    name = pods[0]["spec"]["nodeName"]
+    node = bench.cluster.nodes[name]
+    agents = dict(agent_of(node, pod) for pod in pods if pod["spec"]["nodeName"] == name)
+    node.stop_kubelet()
+    for agent in agents.values():
+        agent.suspend()
+    attempt = int(pods[0]["metadata"]["labels"]["trainjobs.dev/attempt"])
+    return Late(bench, agents, attempt, stored(bench, "hurt").complete(attempt))
+
+
+def agent_of(node: Node, pod: dict[str, Any]) -> tuple[Path, psutil.Process]:
+    """The agent of a pod, and its log."""
+    meta = pod["metadata"]
+    processes = [psutil.Process(pid) for pid in node.pod_processes(meta["uid"])]
     [agent] = [one for one in processes if "trainjobs.agent" in one.cmdline()]
     [log] = node.folder.joinpath("pod-logs").glob(f"{meta['namespace']}_{meta['name']}_*/*/0.log")
-    node.stop_kubelet()
-    agent.suspend()
-    attempt = int(meta["labels"]["trainjobs.dev/attempt"])
-    return Late(bench, agent, attempt, log, stored(bench, "hurt").complete(attempt))
+    return log, agent
 
 
 def test_a_training_that_needs_more_memory_than_it_may_use_says_so(ratings: Ratings):
