@@ -3,6 +3,7 @@
 import pytest
 
 from tests.cluster.harness import training_operator
+from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 
 # Deleting the kind deletes every job of the cluster.
@@ -18,11 +19,18 @@ def backend_again(bench: Bench):
     installed(bench)
 
 
+def established(bench: Bench) -> bool:
+    """Whether the API server serves PyTorchJobs."""
+    conditions = bench.cluster.get("crd", CRD).get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
+
 def installed(bench: Bench) -> None:
     """Install PyTorchJobs as training-operator's own manifests do, where they are missing."""
     if not bench.cluster.exists("crd", CRD):
         bench.cluster.apply(*training_operator.manifests())
-        bench.cluster.kubectl("wait", f"crd/{CRD}", "--for=condition=Established", "--timeout=30s")
+        # `kubectl wait` fails where the kind has no conditions at all yet.
+        wait_for(lambda: established(bench), f"{CRD} to be served", seconds=30)
         bench.cluster.stop_training_operator()
         bench.cluster.start_training_operator()
 
