@@ -59,11 +59,11 @@ unit: install
 	@hack/run-tests.sh unit golden
 
 .PHONY: test
-test: check ## check, then every other level of tests but cluster-alone (TRAINJOBS_TEST_LEVELS leaves some out)
-	@hack/run-tests.sh crds charts storage agent training cli browser controller cluster
+test: check ## check, then every other level of tests (TRAINJOBS_TEST_LEVELS leaves some out)
+	@hack/run-tests.sh crds charts storage agent training cli browser controller cluster cluster-alone
 
 .PHONY: cluster
-cluster: install ## all tests on a real Kubernetes, those that make test leaves out too (the first time builds it: 20 minutes)
+cluster: install ## of these the tests on a real Kubernetes (the first time builds it: 20 minutes)
 	@hack/run-tests.sh cluster cluster-alone
 
 .PHONY: cluster-up
