@@ -6,14 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import boto3
-from botocore.exceptions import BotoCoreError
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
-from trainjobs.errors import AccessDenied, InvalidRecipe
+from trainjobs.errors import InvalidRecipe
 from trainjobs.storage.budget import MemoryBudget
+from trainjobs.storage.keys import find_keys
 from trainjobs.storage.retry import with_retries
 from trainjobs.storage.s3_errors import Place, Refusal, explain
 from trainjobs.storage.settings import Addressing, StorageSettings
@@ -37,17 +36,6 @@ _CONNECT_TIMEOUT = timedelta(seconds=3)
 _FIRST_ANSWER_SECONDS = 4.0
 # Errors that obstore raises for a refused or failed request.
 REQUEST_ERRORS = (BaseError, FileNotFoundError)
-# How botocore names the places that it finds keys in, in words for messages.
-_KEY_SOURCES = {
-    "env": "the environment (AWS_ACCESS_KEY_ID)",
-    "shared-credentials-file": "the shared credentials file (~/.aws/credentials)",
-    "config-file": "the AWS configuration file (~/.aws/config)",
-    "assume-role": "an assumed role",
-    "assume-role-with-web-identity": "the pod's web identity",
-    "container-role": "the container's role",
-    "iam-role": "the machine's role",
-    "sso": "single sign-on",
-}
 
 
 class S3Connection:
@@ -56,21 +44,21 @@ class S3Connection:
     def __init__(self, bucket: str, settings: StorageSettings, budget: MemoryBudget) -> None:
         self.settings = settings
         self.budget = budget
-        provider, keys_from = _credentials(bucket)
-        config = _config(bucket, settings, provider)
-        self.place = Place(bucket, settings.endpoint or f"AWS {config['region']}", keys_from)
+        keys = find_keys(bucket)
+        config = _config(bucket, settings, keys.provider)
+        self.place = Place(bucket, settings.endpoint or f"AWS {config['region']}", keys.source)
         options = _client_options(settings)
         self.bucket = Bucket(
             config=config,
             client_options={**options, "timeout": _PART_TIMEOUT},
             retry_config=_SHORT_RETRY,
-            credential_provider=provider,
+            credential_provider=keys.provider,
         )
         self.impatient = Bucket(
             config=config,
             client_options={**options, "timeout": timedelta(seconds=_first_answer(settings))},
             retry_config=_NO_RETRY,
-            credential_provider=provider,
+            credential_provider=keys.provider,
         )
         self.threads = ThreadPoolExecutor(
             max(budget.total // settings.part_bytes, 1), thread_name_prefix="trainjobs-s3"
@@ -93,19 +81,6 @@ class S3Connection:
 
 def _first_answer(settings: StorageSettings) -> float:
     return min(settings.start_seconds / 2, _FIRST_ANSWER_SECONDS)
-
-
-def _credentials(bucket: str) -> tuple[Boto3CredentialProvider, str]:
-    try:
-        session = boto3.Session()
-        provider = Boto3CredentialProvider(session)
-    except (ValueError, BotoCoreError) as error:
-        raise AccessDenied(
-            f"s3://{bucket}: no S3 keys found ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "a profile, or a workload identity"
-        ) from error
-    method = str(provider.credentials.method)
-    return provider, _KEY_SOURCES.get(method, method)
 
 
 def _config(bucket: str, settings: StorageSettings, provider: Boto3CredentialProvider) -> "S3Config":

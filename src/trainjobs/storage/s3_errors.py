@@ -13,6 +13,12 @@ from trainjobs.storage.store import AlreadyExists, ObjectNotFound
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,100})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
+# An error of botocore's, which gives the keys: its type and its words.
+_GIVES_NO_KEYS = re.compile(r"External AWS credential provider: (\w+): (.{1,300})")
+# What asking again does not mend: an answer of the token service's, unless it is busy; and mistakes here.
+_TOKEN_SERVICE_SAYS = re.compile(r"An error occurred \((\w+)\)")
+_TOKEN_SERVICE_BUSY = re.compile(r"Throttling\w*|IDPCommunicationError|Internal\w+|ServiceUnavailable|5\d\d")
+_MISTAKES = {"FileNotFoundError", "NoCredentialsError", "ParamValidationError", "PermissionError"}
 _KEYS = {
     "AccessDenied",
     "AuthorizationHeaderMalformed",
@@ -66,6 +72,8 @@ def explain(error: Exception, place: Place, doing: str) -> Refusal:
     where = f"s3://{place.bucket} at {place.endpoint}"
     if type(error).__name__ == "AlreadyExistsError":
         return Refusal(AlreadyExists(f"{where}: exists already ({doing})"), transient=False)
+    if status is None and (no_keys := _GIVES_NO_KEYS.search(text)):
+        return _without_keys(no_keys[1], no_keys[2], where, place, doing)
     if status is None:
         away = f"{where}: cannot be reached: {_cause(text)} ({doing})"
         return Refusal(StorageUnavailable(away), transient=True)
@@ -93,6 +101,14 @@ def _denied(status: int, code: str, where: str, place: Place, doing: str) -> Acc
         f"{where}: access denied ({code or status}, {doing}); the keys come from {place.keys_from}: "
         "check them and what they may do"
     )
+
+
+def _without_keys(kind: str, words: str, where: str, place: Place, doing: str) -> Refusal:
+    none = f"{where}: no keys from {place.keys_from}: {words} ({doing})"
+    said = _TOKEN_SERVICE_SAYS.match(words)
+    if kind in _MISTAKES or (said and not _TOKEN_SERVICE_BUSY.fullmatch(said[1])):
+        return Refusal(AccessDenied(f"{none}; check the role, and whom it trusts"), transient=False)
+    return Refusal(StorageUnavailable(none), transient=True)
 
 
 def _said(text: str) -> str:

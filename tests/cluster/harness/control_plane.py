@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.harness import parts
-from tests.cluster.harness.layout import API_PORT, CLUSTER_DOMAIN, HUB, PODS, SERVICE_OF_API, SERVICES, Layout
+from tests.cluster.harness.layout import (
+    API_PORT,
+    CLUSTER_DOMAIN,
+    HUB,
+    ISSUER,
+    PODS,
+    SERVICE_OF_API,
+    SERVICES,
+    Layout,
+)
 from tests.cluster.harness.pki import Authority, Pair
 from tests.cluster.harness.sandbox import Sandbox, wait_for
 
@@ -87,7 +96,8 @@ class ControlPlane:
             "kubelet-client-certificate": client.certificate,
             "kubelet-client-key": client.key,
             "kubelet-preferred-address-types": "InternalIP",
-            "service-account-issuer": f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}",
+            "service-account-issuer": ISSUER,
+            "service-account-jwks-uri": f"{ISSUER}/openid/v1/jwks",
             "service-account-key-file": pki / "service-accounts.pem",
             "service-account-signing-key-file": pki / "service-accounts.pem",
             "profiling": "false",

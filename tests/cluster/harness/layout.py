@@ -22,6 +22,10 @@ UPLINK = f"trainjobs{NUMBER}"
 _UPLINK_PREFIX = f"10.{245 + 2 * NUMBER}.0"
 UPLINK_OUTSIDE, UPLINK_INSIDE = f"{_UPLINK_PREFIX}.1", f"{_UPLINK_PREFIX}.2"
 API_PORT = 6443
+# Who signs the tokens of this cluster's pods. Token services fetch an issuer's keys from public addresses
+# only: this one is for documentation (RFC 5737), and exists in the cluster's network namespace alone.
+ISSUER_ADDRESS = "203.0.113.1"
+ISSUER = f"https://{ISSUER_ADDRESS}"
 S3_PORT = 9000
 NODES = ("node1", "node2")
 CGROUP = f"trainjobs{NUMBER}"

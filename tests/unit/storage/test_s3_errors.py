@@ -1,7 +1,7 @@
 """Texts as obstore 0.12 and versitygw 1.8 wrote them, and what each means."""
 
 import pytest
-from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError, UnauthenticatedError
 
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
 from trainjobs.storage.s3_errors import Place, explain
@@ -27,6 +27,18 @@ def unreachable(cause: str) -> str:
     )
 
 
+def no_keys(kind: str, words: str) -> str:
+    return (
+        "The operation lacked valid authentication credentials for path "
+        f"External AWS credential provider: {kind}: {words}\n\nDebug source:\nUnauthenticated {{}}"
+    )
+
+
+CALLED = "when calling the AssumeRoleWithWebIdentity operation"
+REFUSED = f"An error occurred (AccessDenied) {CALLED}: Not authorized"
+BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
+
+
 @pytest.mark.parametrize(
     ("raised", "error", "message", "transient"),
     [
@@ -49,6 +61,10 @@ def unreachable(cause: str) -> str:
         (GenericError(unreachable("dns error")), StorageUnavailable, "does not resolve", True),
         (GenericError(unreachable("TimedOut")), StorageUnavailable, "no answer in time", True),
         (GenericError(unreachable("UnknownIssuer")), StorageUnavailable, "AWS_CA_BUNDLE", True),
+        (UnauthenticatedError(no_keys("ClientError", REFUSED)), AccessDenied, "whom it trusts", False),
+        (UnauthenticatedError(no_keys("ClientError", BUSY)), StorageUnavailable, "(Throttling)", True),
+        (UnauthenticatedError(no_keys("FileNotFoundError", "x")), AccessDenied, "no keys from", False),
+        (UnauthenticatedError(no_keys("ConnectTimeoutError", "x")), StorageUnavailable, "no keys from", True),
         (GenericError(unreachable("?")), StorageUnavailable, "error sending request", True),
     ],
 )
