@@ -60,11 +60,11 @@ unit: install
 
 .PHONY: test
 test: check ## check, then every other level of tests (TRAINJOBS_TEST_LEVELS leaves some out)
-	@hack/run-tests.sh crds charts storage agent training cli browser controller cluster cluster-alone
+	@hack/run-tests.sh crds charts storage agent training cli browser controller cluster-beside cluster cluster-alone
 
 .PHONY: cluster
 cluster: install ## of these the tests on a real Kubernetes (the first time builds it: 20 minutes)
-	@hack/run-tests.sh cluster cluster-alone
+	@hack/run-tests.sh cluster-beside cluster cluster-alone
 
 .PHONY: cluster-up
 cluster-up: install ## start a real Kubernetes to try things on (the first time builds it: 20 minutes)

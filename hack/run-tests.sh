@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.."
 
-known="unit golden crds charts storage agent training cli browser controller cluster cluster-alone"
+known="unit golden crds charts storage agent training cli browser controller cluster cluster-alone cluster-beside"
 allowed=${TRAINJOBS_TEST_LEVELS:-$known}
 for level in $allowed; do
     case " $known " in
@@ -20,7 +20,7 @@ done
 # Run one level's tests with these arguments for pytest; true when they pass. Folders stay of those that failed.
 tests() {
     # shellcheck disable=SC2086  # PYTEST_ARGS is a list of words
-    .venv/bin/python -m pytest "${place:-tests/${level%-alone}}" "$@" -o tmp_path_retention_policy=failed ${PYTEST_ARGS:-} </dev/null
+    .venv/bin/python -m pytest "tests/${level%%-*}" "$@" -o tmp_path_retention_policy=failed ${PYTEST_ARGS:-} </dev/null
     status=$?
     [ $status -ne 5 ] || echo "level $level has no tests" >&2
     return $status
@@ -34,24 +34,26 @@ tests_twice() {
     tests "$@" --last-failed --last-failed-no-failures none -rA
 }
 
-# What trains for real keeps the processors busy, the others mostly wait: two clusters, at the same time.
-tests_on_two_clusters() {
-    real=tests/cluster/test_real_training.py
+# What takes long and disturbs only its own cluster: on another one, beside the levels that follow.
+begin_beside() {
     mkdir -p build
     (
         export TRAINJOBS_CLUSTER=3
-        place=$real
-        tests_twice -o cache_dir=.pytest_cache/real
-    ) >build/real-training.log 2>&1 &
-    tests_twice -m alone --ignore "$real"
-    others=$?
-    wait $!
-    status=$?
-    cat build/real-training.log
-    [ $status -eq 0 ] && [ $others -eq 0 ]
+        tests_twice -m beside -o cache_dir=.pytest_cache/beside
+    ) >build/cluster-beside.log 2>&1 &
+    beside=$!
+    echo "goes on beside the others: build/cluster-beside.log"
 }
 
-failed=
+end_beside() {
+    echo "== cluster-beside, which ran beside the others"
+    wait "$beside"
+    status=$?
+    cat build/cluster-beside.log
+    return $status
+}
+
+failed= beside=
 for level in "$@"; do
     case " $allowed " in
     *" $level "*) ;;
@@ -78,11 +80,13 @@ for level in "$@"; do
     # A file's tests share what they trained or started.
     agent | training | cli | controller) tests_twice -n 2 --dist loadfile ;;
     # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
-    cluster) tests_twice -n 4 --dist worksteal -m "not alone" ;;
-    cluster-alone) tests_on_two_clusters ;;
+    cluster) tests_twice -n 4 --dist worksteal -m "not alone and not beside" ;;
+    cluster-alone) tests_twice -m alone ;;
+    cluster-beside) begin_beside ;;
     *) tests_twice ;;
     esac || failed="$failed $level"
 done
+[ -z "$beside" ] || end_beside || failed="$failed cluster-beside"
 if [ -n "$failed" ]; then
     echo "failed levels:$failed" >&2
     exit 1

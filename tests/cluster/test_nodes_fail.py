@@ -11,7 +11,7 @@ from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.stored import stored, undisturbed
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.beside
 
 STEPS = 140
 SCRIPT = ("--together", "--steps", str(STEPS), "--step-seconds", "0.25", "--save-every", "10")

@@ -19,7 +19,7 @@ from tests.cluster.ratings import STEPS, Ratings, prepare_inputs
 from tests.cluster.stored import stored
 
 # It takes both processors, and loses nodes.
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(2400, func_only=True)]
+pytestmark = [pytest.mark.beside, pytest.mark.timeout(2400, func_only=True)]
 
 
 @pytest.fixture(scope="module")

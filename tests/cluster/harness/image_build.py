@@ -34,7 +34,8 @@ def build_image(
         # What builds that were killed have left: for the trainer's image that is gigabytes.
         _buildah(["rm", "--all"])
         named = {"BASE_IMAGE": _pulled_base(), **(arguments or {})}
-        options = ["--isolation", "chroot", "--network", "host", "--layers", "--format", "docker"]
+        # In OCI's format: in Docker's, Debian's buildah 1.28 finds none of its layers again.
+        options = ["--isolation", "chroot", "--network", "host", "--layers"]
         if _CERTIFICATES.exists():
             options += ["--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
         if authority := os.environ.get("SSL_CERT_FILE"):
@@ -92,13 +93,18 @@ def _buildah(arguments: Sequence[str]) -> str:
     return checked(["nice", "-n", "19", "buildah", *places, *arguments])
 
 
-def forget_images(repository: str, kept: int) -> None:
-    """Delete older images of a repository, and every layer that no image needs; archives stay."""
+def forget_images(repository: str, *, kept: int, tags: str = "") -> None:
+    """Delete images of a repository, but the newest whose tags begin so, and layers that no image needs.
+
+    Archives stay.
+    """
     with _locked():
         listed = json.loads(_buildah(["images", "--json", "--filter", f"reference={repository}"]))
         newest_first = sorted(listed, key=lambda image: str(image["createdatraw"]), reverse=True)
-        for image in newest_first[kept:]:
-            _buildah(["rmi", *image["names"]])
+        alike = [image for image in newest_first if f"{repository}:{tags}" in str(image["names"])]
+        for image in newest_first:
+            if image not in alike[:kept]:
+                _buildah(["rmi", *image["names"]])
         # Layers of stages, which a change of the sources leaves behind.
         _buildah(["rmi", "--prune"])
 

@@ -123,15 +123,16 @@ class Node:
         """The names of the images that this node has."""
         return checked([*self._ctr(), "images", "ls", "-q"]).split()
 
-    def forget_images(self, repository: str) -> None:
-        """Delete every version of an image, and what no other image needs of it."""
+    def forget_images(self, repository: str, *, but: str) -> None:
+        """Delete every version of an image, but those whose names begin so, and what no other image needs."""
         rows = [row.split()[:3] for row in checked([*self._ctr(), "images", "ls"]).splitlines()[1:]]
         images = {name: digest for name, _, digest in rows}
         # The kubelet's plugin gives each image a second name, its identity, which alone would keep all of it.
         kept = {
             digest
             for name, digest in images.items()
-            if not name.startswith("sha256:") and name.rpartition(":")[0] != repository
+            if not name.startswith("sha256:")
+            and (name.rpartition(":")[0] != repository or name.startswith(but))
         }
         if gone := [name for name, digest in images.items() if digest not in kept]:
             checked([*self._ctr(), "images", "rm", "--sync", *gone])
