@@ -32,7 +32,8 @@ def _cached() -> Path:
 def _unpack(folder: Path) -> Path:
     # Only taken out of its package: installed, it would start a server.
     for command in (
-        ["apt-get", "download", "prometheus"],
+        # A fresh machine knows no packages yet.
+        ["sh", "-c", "apt-get download prometheus || { apt-get update && apt-get download prometheus; }"],
         ["sh", "-c", "dpkg-deb --extract prometheus_*.deb ."],
     ):
         try:

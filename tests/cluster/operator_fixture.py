@@ -108,8 +108,7 @@ def chart_values(cluster: OwnCluster, tag: str) -> dict[str, Any]:
         "region": REGION,
         "secretName": SECRET,
     }
-    # Tests that lose machines wait for this; it is two minutes where nobody says otherwise.
-    runs = {"image": image, "storage": storage, "nodeGraceSeconds": 20}
+    runs = {"image": image, "storage": storage}
     return {"operator": {"image": image}, "runs": runs}
 
 

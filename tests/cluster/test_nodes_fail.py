@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster import release
 from tests.cluster.harness.node import Node
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
@@ -21,6 +22,7 @@ SPEC = {"topology": {"nodes": 2, "processesPerNode": 1}, "checkpoints": {"keepLa
 @pytest.fixture(autouse=True)
 def machines_again(bench: Bench) -> Iterator[None]:
     """Leave two machines behind."""
+    release.impatient(bench)
     yield
     for node in bench.cluster.nodes.values():
         node.recover()

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.cluster import release
 from tests.cluster.harness.node import Node
 from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.sandbox import wait_for
@@ -29,6 +30,7 @@ def ratings(
     """The example's inputs in the cluster's S3, and a namespace whose runs all tests of this file see."""
     bench = Bench(own_cluster, own_cluster.make_namespace("real-training"))
     bench.prepare()
+    release.impatient(bench)
     found = Ratings(bench, prepare_inputs(tmp_path_factory.mktemp("ratings")))
     found.upload()
     yield found

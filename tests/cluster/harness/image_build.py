@@ -49,12 +49,6 @@ def build_image(
         return _archived(tag)
 
 
-def image_size(tag: str) -> int:
-    """The bytes that an image which was built here takes, its base included."""
-    manifest = json.loads(json.loads(_buildah(["inspect", "--type", "image", tag]))["Manifest"])
-    return sum(int(layer["size"]) for layer in manifest["layers"])
-
-
 @contextmanager
 def _locked() -> Iterator[None]:
     folder = cache() / "buildah"
