@@ -8,7 +8,7 @@ KubeError
 ├── Forbidden       401, 403    the operator may not do that here
 │   └── NamespaceTerminating    nothing can be created in a namespace that is being deleted
 ├── Invalid         400, 422    the object breaks a rule of its kind
-├── Unreachable     no answer, 429 or 5xx: try again later
+├── Unreachable     no answer, 429 or 5xx, or not ready for that: try again later
 └── LeaseLost       not sent: another replica may be the leader by now
 """
 
@@ -73,6 +73,10 @@ _BY_STATUS: Mapping[int, type[KubeError]] = {
     422: Invalid,
 }
 
+# Where owners are checked (as on OpenShift), a kind that was installed just now is no owner yet: the API
+# server looks for new kinds twice a minute, and refuses with 403 until then.
+_KIND_NOT_KNOWN_YET = "cannot find RESTMapping"
+
 
 def error_of(status: int, body: bytes, what: str) -> KubeError:
     """The error that an answer means.
@@ -87,6 +91,8 @@ def error_of(status: int, body: bytes, what: str) -> KubeError:
     causes = (answer.get("details") or {}).get("causes") or []
     if status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return NamespaceTerminating(message)
+    if status == 403 and _KIND_NOT_KNOWN_YET in message:
+        return Unreachable(message)
     kind = _BY_REASON.get(str(answer.get("reason"))) or _BY_STATUS.get(status, Unreachable)
     return kind(message)
 

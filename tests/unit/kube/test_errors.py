@@ -39,6 +39,15 @@ def test_a_namespace_that_is_being_deleted_is_told_from_a_missing_right():
     assert type(errors.error_of(403, body, "POST /x")) is errors.NamespaceTerminating
 
 
+def test_an_owner_whose_kind_is_not_known_yet_is_not_a_lack_of_rights():
+    message = (
+        'pytorchjobs.kubeflow.org "x" is forbidden: cannot set blockOwnerDeletion in this case because '
+        "cannot find RESTMapping for APIVersion trainjobs.dev/v1alpha1 Kind SFTRun: no matches for kind"
+    )
+    body = json.dumps({"reason": "Forbidden", "message": message}).encode()
+    assert type(errors.error_of(403, body, "POST /x")) is errors.Unreachable
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null"])
 def test_what_no_api_server_says_is_no_crash(body: bytes):
     assert isinstance(errors.error_of(502, body, "GET /x"), errors.Unreachable)
