@@ -22,7 +22,6 @@ SPEC = {"topology": {"nodes": 2, "processesPerNode": 1}, "checkpoints": {"keepLa
 @pytest.fixture(autouse=True)
 def machines_again(bench: Bench) -> Iterator[None]:
     """Leave two machines behind."""
-    release.impatient(bench)
     yield
     for node in bench.cluster.nodes.values():
         node.recover()
@@ -54,6 +53,7 @@ def next_attempt(bench: Bench, attempt: int, lost: float) -> None:
 
 
 def test_both_machines_fail_in_turn_and_the_attempt_that_comes_back_late_is_refused(bench: Bench):
+    release.impatient(bench)
     manifest = bench.manifest("moved", *SCRIPT, spec=SPEC)
     bench.add_libraries(manifest)
     bench.apply_manifest(manifest)
