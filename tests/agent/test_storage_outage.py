@@ -49,10 +49,38 @@ def test_training_goes_on_while_storage_is_away_and_catches_up(bench, server):
         assert stored(bench, server).verify() == ()
 
 
+def test_an_attempt_that_begins_while_storage_is_away_waits_for_it_and_says_so(bench, server):
+    bench.store = f"{server.make_bucket('b-late')}/run"
+    server.kill()
+    with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
+        wait_until(lambda: status.beats and not status.beats[-1].sync.healthy)
+        ill = status.beats[-1]
+        assert (ill.stage, ill.sync.reason) == ("Starting", "StorageUnavailable")
+        assert "cannot be reached: connection refused" in ill.sync.message
+        server.start()
+        output = agent.communicate(timeout=120)[0].decode()
+        assert agent.returncode == 0, output
+        assert status.beats[-1].sync.healthy
+    assert output.count("waiting for it") == 1
+    assert "storage answers again" in output
+    assert stored(bench, server).verify() == ()
+
+
+def test_an_attempt_that_waits_for_storage_ends_when_it_is_asked_to(bench, server):
+    bench.store = f"{server.make_bucket('b-asked')}/run"
+    server.kill()
+    with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
+        wait_until(lambda: status.beats and not status.beats[-1].sync.healthy)
+        agent.terminate()
+        output = agent.communicate(timeout=120)[0].decode()
+    assert agent.returncode == 143, output
+    assert bench.record().message == "stopped on request before training began"
+
+
 def test_storage_that_stays_away_at_the_start_ends_the_attempt_before_it_trains(bench, server):
     bench.store = f"{server.make_bucket('b-start')}/run"
     server.kill()
-    finished = bench.run()
+    finished = bench.run("--storage-seconds=8")
     assert finished.code == 30, finished.output
     assert "b-start" in finished.record.message
     assert "saved step" not in finished.output

@@ -77,6 +77,21 @@ def test_training_goes_on_while_storage_is_away_and_its_checkpoints_follow(bench
     assert stored(bench, "offline", s3).store.verify() == ()
 
 
+def test_a_run_that_begins_while_storage_is_away_waits_for_it_within_its_first_attempt(
+    bench: Bench, s3: ClusterS3
+):
+    s3.kill()
+    bench.apply("early", "--steps", "5", spec=kept_in(s3))
+    synced = until_synced(bench, "early", "False")
+    assert synced["reason"] == "StorageUnavailable"
+    assert "cannot be reached: connection refused" in synced["message"]
+    s3.start()
+    bench.wait("early", "Succeeded", 60)
+    assert bench.condition("early", "Synced")["status"] == "True"
+    status = bench.status("early")
+    assert (status["attempt"], status["infrastructureRestarts"]) == (1, 0)
+
+
 def test_keys_that_are_revoked_are_told_and_new_ones_are_taken_up_by_the_next_attempt(
     bench: Bench, s3: ClusterS3
 ):

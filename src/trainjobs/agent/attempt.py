@@ -17,19 +17,21 @@ from trainjobs.agent.options import Options
 from trainjobs.agent.prepare import Prepared, prepare
 from trainjobs.agent.recipe_file import write_localised
 from trainjobs.agent.record import Ending, ended_with
-from trainjobs.agent.run_store import open_run_store, storage_settings
+from trainjobs.agent.run_store import open_run_store, patient, storage_settings
 from trainjobs.agent.server import AgentServer
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
-from trainjobs.agent.stored import fetch_best_weights, retention_of
+from trainjobs.agent.stored import fetch_best_weights, retention_of, stored
 from trainjobs.agent.supervise import Supervision, TrainingEnd, request
 from trainjobs.agent.sync import CheckpointSync
+from trainjobs.agent.waiting import Waiting
 from trainjobs.agent.workspace import Workspace
 from trainjobs.core.outputs import METRICS, Done
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.reports import Directive, Outcome
 from trainjobs.errors import Hang, InvalidRecipe, Preempted, TrainingError
 from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.settings import StorageSettings
 
 _log = logging.getLogger(__name__)
 # How long finished results wait for a storage that is away, before the attempt is given up.
@@ -104,36 +106,41 @@ class Attempt:
                 _log.warning("a checkpoint was asked for: a script of your own saves when it chooses")
 
     def _work(self, server: AgentServer) -> Ending:
-        settings = storage_settings(self._recipe)
-        store = open_run_store(self._recipe, settings, pvc_root=self._options.pvc_root)
+        settings = storage_settings(self._recipe, self._options.storage_seconds)
+        waiting = patient(settings, Waiting(self._status, self._stop))
+        store = self._open(waiting)
         result = store.result()
         if result is not None:
             _log.info("this run has its result already: nothing is trained again")
             return ended_with(self._of_node_0(read_result(result, store)))
-        prepared = prepare(store, self._recipe, self._options, settings, self._status, self._stop)
-        sync = self._start_sync(store)
-        if sync is not None:
+        prepared = prepare(store, self._recipe, self._options, waiting, self._status, self._stop)
+        if self._options.node_rank == 0:
+            store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
             keep = retention_of(self._recipe.checkpoints)
+            self._status.set_checkpoints(stored(store, keep))
             fetch_best_weights(store, prepared.claimed.claim.resume, keep, self._workspace.resume)
+        # From here on there is something to do while storage is away.
+        store = self._open(settings)
+        sync = self._start_sync(store)
         try:
             return self._train(server, prepared, store, sync)
         finally:
             if sync is not None:
                 sync.close()
 
+    def _open(self, settings: StorageSettings) -> CheckpointStore:
+        return open_run_store(self._recipe, settings, pvc_root=self._options.pvc_root)
+
     def _start_sync(self, store: CheckpointStore) -> CheckpointSync | None:
         if self._options.node_rank != 0:
             return None
-        store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
-        sync = CheckpointSync(
+        return CheckpointSync(
             store,
             self._recipe.checkpoints,
             self._status,
             attempt=self._options.attempt,
             tidy=not self._recipe.command,
         )
-        sync.refresh()
-        return sync
 
     def _train(
         self, server: AgentServer, prepared: Prepared, store: CheckpointStore, sync: CheckpointSync | None

@@ -32,6 +32,8 @@ class Options:
     status_ca: Path | None
     status_token: Path | None
     heartbeat_seconds: float
+    storage_seconds: float
+    """How long a storage that is away is waited for before training."""
     termination_log: Path | None
     metrics_host: str
     metrics_port: int
@@ -75,6 +77,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str] | Non
         status_ca=given.status_ca,
         status_token=given.status_token,
         heartbeat_seconds=given.heartbeat_seconds,
+        storage_seconds=given.storage_seconds,
         termination_log=given.termination_log or _default_termination_log(),
         metrics_host=given.metrics_host,
         metrics_port=given.metrics_port,
@@ -112,6 +115,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--status-ca", Path, None, "certificate authority of the status server")
     flag("--status-token", Path, None, "file with the token for the status server")
     flag("--heartbeat-seconds", float, 2.0, "time between two heartbeats")
+    flag("--storage-seconds", float, 180.0, "how long to wait before training for a storage that is away")
     flag(
         "--termination-log",
         Path,

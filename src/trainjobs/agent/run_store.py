@@ -7,25 +7,33 @@ from trainjobs.agent.places import volume_uri
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
+from trainjobs.storage.outage import Outage
 from trainjobs.storage.settings import StorageSettings
 
-# Between two looks at the world: the agent itself goes on trying, and says so in its heartbeats.
+# While training: the agent itself goes on trying, and says so in its heartbeats.
 _RETRY_SECONDS = 5.0
-# Nobody sits before an agent, and giving up costs the run an attempt: a new pod's network may take a while.
-_START_SECONDS = 30.0
 
 
-def storage_settings(recipe: Recipe) -> StorageSettings:
-    """Return how storage is reached: the environment, and what the recipe says of its endpoint."""
+def storage_settings(recipe: Recipe, seconds: float) -> StorageSettings:
+    """Return how storage is reached: the environment, and what the recipe says of its endpoint.
+
+    Args:
+        seconds: how long the first contact may take.
+    """
     settings = StorageSettings.from_environment(os.environ)
     said = recipe.checkpoints.storage
     return replace(
         settings,
         endpoint=said.endpoint or settings.endpoint,
         region=said.region or settings.region,
-        start_seconds=_START_SECONDS,
+        start_seconds=seconds,
         retry_seconds=_RETRY_SECONDS,
     )
+
+
+def patient(settings: StorageSettings, outage: Outage) -> StorageSettings:
+    """Return settings for what nothing can be done without: giving up would cost the run an attempt."""
+    return replace(settings, retry_seconds=settings.start_seconds, outage=outage)
 
 
 def open_run_store(

@@ -26,6 +26,7 @@ class SyncState(Section):
 
     healthy: bool = True
     reason: str = ""
+    """Why not; `Synced` when storage answers again that was away before training."""
     message: str = ""
     pending: int = 0
     """Checkpoints saved here and not yet complete in storage."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from trainjobs.storage.outage import Outage
 from trainjobs.storage.s3_errors import Refusal
 
 Result = TypeVar("Result")
@@ -19,6 +20,7 @@ def with_retries(
     *,
     errors: tuple[type[Exception], ...],
     seconds: float,
+    outage: Outage,
 ) -> Result:
     """Run an operation until it succeeds, is refused for good, or `seconds` have passed.
 
@@ -29,10 +31,14 @@ def with_retries(
     longest = FIRST_WAIT
     while True:
         try:
-            return operation()
+            result = operation()
         except errors as error:
             refusal = explain(error)
             if not refusal.transient or time.monotonic() >= deadline:
                 raise refusal.error from error
-        time.sleep(min(random.uniform(0, longest), max(deadline - time.monotonic(), 0)))
+        else:
+            if longest > FIRST_WAIT:
+                outage.over()
+            return result
+        outage.wait(refusal.error, min(random.uniform(0, longest), max(deadline - time.monotonic(), 0)))
         longest = min(longest * 2, LONGEST_WAIT)

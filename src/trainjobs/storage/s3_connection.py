@@ -32,8 +32,8 @@ _NO_RETRY: "RetryConfig" = {"max_retries": 0, "retry_timeout": timedelta(seconds
 # A part has this long to go through: 8 MiB in a minute is 1.1 Mbit/s.
 _PART_TIMEOUT = timedelta(seconds=60)
 _CONNECT_TIMEOUT = timedelta(seconds=3)
-# A first answer that takes longer is asked for again.
-_FIRST_ANSWER_SECONDS = 4.0
+# A first answer that takes longer is asked for again, sooner where somebody sits and waits for it.
+_FIRST_ANSWER_SECONDS = 10.0
 # Errors that obstore raises for a refused or failed request.
 REQUEST_ERRORS = (BaseError, FileNotFoundError)
 
@@ -76,7 +76,9 @@ class S3Connection:
         def refusal(error: Exception) -> Refusal:
             return explain(error, self.place, doing)
 
-        return with_retries(operation, refusal, errors=REQUEST_ERRORS, seconds=seconds)
+        return with_retries(
+            operation, refusal, errors=REQUEST_ERRORS, seconds=seconds, outage=self.settings.outage
+        )
 
 
 def _first_answer(settings: StorageSettings) -> float:

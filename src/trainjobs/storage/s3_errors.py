@@ -31,6 +31,8 @@ _KEYS = {
 }
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded"}
 _BUSY = {408, 425, 429}
+# A certificate that is not trusted now will not be in a minute.
+_NOT_TRUSTED = ("UnknownIssuer", "invalid peer certificate")
 # The cause as the network library writes it, and as a person would.
 _CAUSES = (
     ("UnknownIssuer", "its certificate is not trusted; name the CA's file in AWS_CA_BUNDLE"),
@@ -76,7 +78,7 @@ def explain(error: Exception, place: Place, doing: str) -> Refusal:
         return _without_keys(no_keys[1], no_keys[2], where, place, doing)
     if status is None:
         away = f"{where}: cannot be reached: {_cause(text)} ({doing})"
-        return Refusal(StorageUnavailable(away), transient=True)
+        return Refusal(StorageUnavailable(away), transient=not any(one in text for one in _NOT_TRUSTED))
     if code == "NoSuchBucket":
         missing = f"{where}: there is no bucket {place.bucket!r}; make it, or correct the storage URI"
         return Refusal(StorageUnavailable(missing), transient=False)

@@ -1,10 +1,11 @@
 """How storage is reached: the environment variables that every AWS tool reads, and bounds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from trainjobs.errors import InvalidRecipe
+from trainjobs.storage.outage import Outage, Untold
 
 MIB = 1024 * 1024
 
@@ -27,6 +28,7 @@ class StorageSettings:
         addressing: `path` works with every server that has no wildcard name in DNS.
         start_seconds: after this long, a server that never answered is reported as unreachable.
         retry_seconds: for this long an operation is tried again while storage is away.
+        outage: takes part in the waiting meanwhile.
         part_bytes: one request's share of a big file; S3 wants at least 5 MiB.
         memory_bytes: what all files in flight together may hold in memory.
         files_at_once: files that are read or written at the same time.
@@ -38,6 +40,7 @@ class StorageSettings:
     addressing: Addressing = Addressing.PATH
     start_seconds: float = 8.0
     retry_seconds: float = 300.0
+    outage: Outage = field(default_factory=Untold)
     part_bytes: int = 8 * MIB
     memory_bytes: int = 128 * MIB
     files_at_once: int = 4

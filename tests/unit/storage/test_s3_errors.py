@@ -60,7 +60,7 @@ BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
         (GenericError(unreachable("Connection refused")), StorageUnavailable, "connection refused", True),
         (GenericError(unreachable("dns error")), StorageUnavailable, "does not resolve", True),
         (GenericError(unreachable("TimedOut")), StorageUnavailable, "no answer in time", True),
-        (GenericError(unreachable("UnknownIssuer")), StorageUnavailable, "AWS_CA_BUNDLE", True),
+        (GenericError(unreachable("UnknownIssuer")), StorageUnavailable, "AWS_CA_BUNDLE", False),
         (UnauthenticatedError(no_keys("ClientError", REFUSED)), AccessDenied, "whom it trusts", False),
         (UnauthenticatedError(no_keys("ClientError", BUSY)), StorageUnavailable, "(Throttling)", True),
         (UnauthenticatedError(no_keys("FileNotFoundError", "x")), AccessDenied, "no keys from", False),

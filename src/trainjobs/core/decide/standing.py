@@ -13,7 +13,7 @@ SILENCE: Final = timedelta(minutes=3)
 """How long an agent may say nothing before the run counts as unhealthy."""
 
 _BEFORE_STORAGE: Final = frozenset({"Starting", "Fetching"})
-"""Stages of an agent that has not claimed its attempt: what it says of storage means nothing yet."""
+"""Stages of an agent that has not claimed its attempt: it knows of storage only if it had to wait."""
 
 
 def standing(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool, moving: bool) -> RunStatus:
@@ -67,7 +67,7 @@ def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     latest = _latest(attempt)
     failing = next((beat for beat in latest if not beat.sync.healthy), None)
     if failing is None:
-        if not any(beat.stage not in _BEFORE_STORAGE for beat in latest):
+        if not any(map(_knows_storage, latest)):
             return status
         message = "checkpoints reach storage"
         return conditions.true(status, ConditionType.SYNCED, Reason.SYNCED, message, now)
@@ -76,6 +76,10 @@ def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     denied = failing.sync.reason == Reason.ACCESS_DENIED
     reason = Reason.ACCESS_DENIED if denied else Reason.STORAGE_UNAVAILABLE
     return conditions.false(status, ConditionType.SYNCED, reason, message, now)
+
+
+def _knows_storage(beat: Heartbeat) -> bool:
+    return beat.stage not in _BEFORE_STORAGE or beat.sync.reason == Reason.SYNCED
 
 
 def _healthy(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:

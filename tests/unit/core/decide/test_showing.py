@@ -94,6 +94,18 @@ def test_a_storage_outage_and_its_end_are_told() -> None:
     assert reasons(good) == ["Synced"]
 
 
+def test_storage_that_is_away_before_training_is_told_and_so_is_its_return() -> None:
+    run = settled(Observed(under_way(make_run()), (job(),), (running(),)), 5)
+    for stage, sync, told in (
+        ("Starting", SyncState(healthy=False, reason="StorageUnavailable"), ("False", "StorageUnavailable")),
+        ("Fetching", SyncState(reason="Synced"), ("True", "Synced")),
+        ("Fetching", SyncState(), ("True", "Synced")),
+    ):
+        beats = (beat(6, stage=stage, sync=sync),)
+        run = settled(Observed(run, (job(),), (running(),), beats), 6)
+        assert condition(run.status, "Synced") == told
+
+
 def test_storage_that_refuses_the_keys_is_told_as_that() -> None:
     denied = SyncState(healthy=False, reason="AccessDenied", message="s3://runs: access denied")
     run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=1),)), 5)
