@@ -1,5 +1,6 @@
 """Storage goes away while a training runs: on a real S3 server that is killed and started again."""
 
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -49,11 +50,18 @@ def test_training_goes_on_while_storage_is_away_and_catches_up(bench, server):
         assert stored(bench, server).verify() == ()
 
 
-def test_an_attempt_that_begins_while_storage_is_away_waits_for_it_and_says_so(bench, server):
+@contextmanager
+def waiting_agent(bench, server):
+    """An agent that began while storage was away and has said so, and what it reports to."""
     bench.store = f"{server.make_bucket('b-late')}/run"
     server.kill()
     with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
         wait_until(lambda: status.beats and not status.beats[-1].sync.healthy)
+        yield agent, status
+
+
+def test_an_attempt_that_begins_while_storage_is_away_waits_for_it_and_says_so(bench, server):
+    with waiting_agent(bench, server) as (agent, status):
         ill = status.beats[-1]
         assert (ill.stage, ill.sync.reason) == ("Starting", "StorageUnavailable")
         assert "cannot be reached: connection refused" in ill.sync.message
@@ -67,10 +75,7 @@ def test_an_attempt_that_begins_while_storage_is_away_waits_for_it_and_says_so(b
 
 
 def test_an_attempt_that_waits_for_storage_ends_when_it_is_asked_to(bench, server):
-    bench.store = f"{server.make_bucket('b-asked')}/run"
-    server.kill()
-    with receiver() as status, bench.agent(f"--status-url={status.url}", "--heartbeat-seconds=0.2") as agent:
-        wait_until(lambda: status.beats and not status.beats[-1].sync.healthy)
+    with waiting_agent(bench, server) as (agent, _):
         agent.terminate()
         output = agent.communicate(timeout=120)[0].decode()
     assert agent.returncode == 143, output
