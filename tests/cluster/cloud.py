@@ -17,8 +17,9 @@ from tests.cluster.harness.layout import HUB, ISSUER, ISSUER_ADDRESS
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import BUCKET, Bench
 from tests.harness import token_service
+from tests.harness.s3 import REGION
 from tests.harness.tls import TLS, make_certificate
-from tests.harness.versitygw import REGION, binary
+from tests.harness.versitygw import binary
 
 ROLE = "trainer"
 _IAM = f"{HUB}:9446"
@@ -49,7 +50,7 @@ class Cloud:
 
     def start(self) -> None:
         """Start all of it."""
-        folder = self.bench.cluster.sandbox.layout.root / "cloud"
+        folder = self.bench.own.sandbox.layout.root / "cloud"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         certificate = make_certificate(folder, ISSUER_ADDRESS)
@@ -65,7 +66,7 @@ class Cloud:
         """End all of it."""
         self.bench.cluster.kubectl("delete", "mutatingwebhookconfiguration", _WEBHOOK, "--ignore-not-found")
         for name in _PROGRAMS:
-            self.bench.cluster.sandbox.kill(name)
+            self.bench.own.sandbox.kill(name)
 
     def trust(self, account: str) -> None:
         """Let the role trust one ServiceAccount of the namespace, and no other."""
@@ -106,7 +107,7 @@ class Cloud:
     def _start_storage(self, folder: Path) -> None:
         self._run(
             "cloud-storage", binary(), "--port", _S3, "--region", REGION, "--keep-alive",
-            "--iam-standalone-endpoint", folder / "private.sock", "posix", self.bench.cluster.s3.folder,
+            "--iam-standalone-endpoint", folder / "private.sock", "posix", self.bench.own.s3.folder,
         )  # fmt: skip
 
     def _hook_pods(self, certificate: TLS) -> None:
@@ -152,4 +153,4 @@ class Cloud:
         )
 
     def _run(self, name: str, *argv: str | Path) -> None:
-        self.bench.cluster.sandbox.start(name, argv, token_service.ENVIRONMENT)
+        self.bench.own.sandbox.start(name, argv, token_service.ENVIRONMENT)

@@ -10,32 +10,55 @@ import pytest
 # Beside a cluster for trial, which has number 0. Read when the harness is imported.
 os.environ.setdefault("TRAINJOBS_CLUSTER", "1")
 
-from tests.cluster.harness import provider
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.own import OwnCluster
-from tests.cluster.operator_fixture import Bench, install_operator
+from tests.cluster.harness.provider import Provider, chosen, obtain
+from tests.cluster.operator_fixture import Bench, install_operator, remove_operator
+
+try:
+    PROVIDER = chosen()
+except RuntimeError as error:
+    raise pytest.UsageError(str(error)) from None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count a test's own time only: the first fixture may build Kubernetes."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+def pytest_report_header() -> str | None:
+    """Say which tests are not there, and why."""
+    if PROVIDER is Provider.OWN:
+        return None
+    return f"cluster: {PROVIDER}, so that tests that take a cluster's parts in hand are left out"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this cluster does not allow; and count a test's own time only: the first builds it."""
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    for item in here:
+        if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600, func_only=True))
+    if PROVIDER is not Provider.OWN:
+        left = [item for item in here if "own_cluster" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave a given cluster as it was, when the last of the test processes has ended."""
+    if PROVIDER is Provider.GIVEN and not hasattr(session.config, "workerinput"):
+        remove_operator(obtain())
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The cluster that all tests use, of whatever kind."""
-    return provider.obtain()
+    return obtain()
 
 
 @pytest.fixture(scope="session")
 def own_cluster(cluster: Cluster) -> OwnCluster:
-    """The cluster, for tests that take its parts in hand: only one of our own lets them."""
-    if not isinstance(cluster, OwnCluster):
-        pytest.fail(
-            "this test takes the cluster's parts in hand: unset TRAINJOBS_KUBECONFIG, and run it without kind"
-        )
+    """The cluster, for tests that take its parts in hand: only one of our own lets them.
+
+    A test that asks for it, or is marked to use it, is left out where there is another one.
+    """
+    assert isinstance(cluster, OwnCluster)
     return cluster
 
 
@@ -47,18 +70,19 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
     own = hashlib.sha256(f"{request.node.nodeid} {os.getpid()}".encode()).hexdigest()[:6]
     name = cluster.make_namespace(f"{slug[:50].strip('-')}-{own}")
     yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")
-def operator_image(own_cluster: OwnCluster) -> str:
+def operator_image(cluster: Cluster) -> str:
     """The installed operator's image: the chart of this tree, two replicas, storage in the cluster's S3."""
-    return install_operator(own_cluster)
+    return install_operator(cluster)
 
 
 @pytest.fixture
-def bench(own_cluster: OwnCluster, operator_image: str, namespace: str) -> Bench:
+def bench(cluster: Cluster, operator_image: str, namespace: str) -> Iterator[Bench]:
     """A namespace in which runs find storage, inputs and scripts."""
-    bench = Bench(own_cluster, namespace)
+    bench = Bench(cluster, namespace)
     bench.prepare()
-    return bench
+    yield bench
+    bench.leave()

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.cluster.harness import own
+from tests.cluster.harness import provider
 from tests.cluster.operator_fixture import Bench, install_operator
 from tests.cluster.project_images import TRAINER
 from tests.cluster.ratings import NODES, Ratings, prepare_inputs
@@ -26,14 +26,14 @@ def say(words: str) -> None:
     print(words, flush=True)
 
 
-def prepared() -> tuple[Ratings, str]:
-    """A cluster with the operator and a namespace with inputs and keys; and the trainer's image, on node1."""
+def prepared() -> tuple[Ratings, str, dict[str, str]]:
+    """A cluster with the operator, a namespace with inputs and keys, the trainer's image and where it is."""
     say("== Kubernetes, two nodes on this machine (the first time builds it: 20 minutes)")
-    cluster = own.start()
+    cluster = provider.start()
     say("== the operator: helm install")
     install_operator(cluster)
-    say("== the trainer's image, on node1 (the first time builds it: 6 minutes)")
-    image = TRAINER.load(cluster, nodes=["node1"])
+    say("== the trainer's image, on one node (the first time builds it: 6 minutes)")
+    image, selector = TRAINER.place(cluster)
     if not cluster.exists("namespace", NAMESPACE):
         cluster.make_namespace(NAMESPACE)
     bench = Bench(cluster, NAMESPACE)
@@ -41,7 +41,7 @@ def prepared() -> tuple[Ratings, str]:
     inputs = Path(tempfile.gettempdir(), "trainjobs-demo-inputs")
     ratings = Ratings(bench, prepare_inputs(inputs))
     ratings.upload()
-    return ratings, image
+    return ratings, image, selector
 
 
 def follow(bench: Bench) -> None:
@@ -63,7 +63,7 @@ def follow(bench: Bench) -> None:
 def main() -> int:
     """Run the demo; returns the exit code."""
     argparse.ArgumentParser(prog="make demo-cluster", description=__doc__).parse_args()
-    ratings, image = prepared()
+    ratings, image, selector = prepared()
     bench = ratings.bench
     bench.kubectl("delete", "rmrun", NAME, "--ignore-not-found")
     manifest = ratings.manifest(
@@ -72,7 +72,7 @@ def main() -> int:
         training={"epochs": 1, "maxSteps": None, "batchSizePerDevice": 16, "logEverySteps": 5},
         checkpoints={"saveEverySteps": 100},
     )
-    manifest["spec"]["podTemplate"] = {"spec": {"nodeSelector": {"kubernetes.io/hostname": "node1"}}}
+    manifest["spec"]["podTemplate"] = {"spec": {"nodeSelector": selector}}
     say(f"== kubectl apply -f rmrun.yaml: {NODES} nodes × 1 process")
     bench.apply_manifest(manifest)
     follow(bench)

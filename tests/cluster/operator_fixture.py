@@ -1,11 +1,12 @@
 """The operator as people install it, and runs whose training is a light script: what scenarios work with."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import signal
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests.cluster.harness.cluster import Cluster, Unsupported
+from tests.cluster.harness.given import GivenCluster
 from tests.cluster.harness.manifests import host_volume
 from tests.cluster.harness.own import OwnCluster
-from tests.cluster.harness.s3 import ClusterS3
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.project_images import OPERATOR, ROOT
-from tests.harness.versitygw import REGION
+from tests.cluster.project_images import OPERATOR, ROOT, TRAINER
+from tests.harness.s3 import S3Account
 from trainjobs.api.labels import API_VERSION
 from trainjobs.core.checkpoints.layout import run_prefix
 
@@ -28,6 +30,9 @@ CHART = ROOT / "charts" / "trainjobs"
 BUCKET = "runs"
 SECRET = "bucket"
 SCRIPTS = "scripts"
+CRDS = {f"{plural}.trainjobs.dev" for plural in ("rewardmodelruns", "sftruns", "rlhfruns", "pretrainruns")}
+# An annotation of the namespace: what the tests have installed there. Without it, it is somebody else's.
+_INSTALLED = "tests.trainjobs.dev/installed"
 _LIBRARIES = "libraries"
 TRAINS = ROOT / "tests" / "data" / "agent" / "trains.py"
 _SCRIPT_FOLDER = "/scripts"
@@ -57,35 +62,76 @@ _TASKS: dict[str, dict[str, Any]] = {
 Found = TypeVar("Found")
 
 
-def install_operator(cluster: OwnCluster) -> str:
-    """Give both nodes the operator's image and install the chart with two replicas; the image's name.
+def install_operator(cluster: Cluster) -> str:
+    """Give the nodes the operator's image and install the chart with two replicas; the image's name.
 
     Test processes that run side by side share the release; one that stands as it should is left alone.
     """
-    tag = OPERATOR.tag()
-    root = cluster.sandbox.layout.root
-    with open(root / "operator.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        archive = OPERATOR.archive(tag)
-        values, installed = root / "values.yaml", root / "installed"
-        text = yaml.safe_dump(chart_values(cluster, tag))
-        wanted = hashlib.sha256(text.encode() + _content(CHART)).hexdigest()
-        if not installed.exists() or installed.read_text() != wanted:
-            cluster.load_image(archive)
-            cluster.s3.make_bucket(BUCKET)
-            if not cluster.exists("namespace", NAMESPACE):
+    image = OPERATOR.on(cluster)
+    with _alone(cluster):
+        text = yaml.safe_dump(chart_values(cluster, image))
+        wanted = hashlib.sha256(text.encode() + _content(CHART)).hexdigest()[:16]
+        if (installed := _installed(cluster)) != wanted:
+            if installed is None:
+                _refuse_to_change(cluster)
                 cluster.make_namespace(NAMESPACE)
-            values.write_text(text)
+            OPERATOR.load(cluster)
+            cluster.s3.make_bucket(BUCKET)
+            mark_changed(cluster)
+            (cluster.folder / "values.yaml").write_text(text)
             cluster.helm(
                 "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE,
-                "--values", str(values), "--wait", "--timeout", "180s",
+                "--values", str(cluster.folder / "values.yaml"), "--wait", "--timeout", "180s",
             )  # fmt: skip
             _wait_until_runs_may_own(cluster)
-            installed.write_text(wanted)
-    return f"{OPERATOR.repository}:{tag}"
+            _mark(cluster, wanted)
+    return image
 
 
-def _wait_until_runs_may_own(cluster: OwnCluster) -> None:
+def mark_changed(cluster: Cluster) -> None:
+    """Have whoever needs the release next install it anew: it is about to be changed."""
+    _mark(cluster, "changed")
+
+
+def remove_operator(cluster: Cluster) -> None:
+    """Take away what `install_operator` has brought, the kinds included."""
+    with _alone(cluster):
+        if _installed(cluster) is None:
+            return
+        cluster.kubectl("delete", "crd", *sorted(CRDS), "--ignore-not-found", "--timeout=90s")
+        cluster.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=90s")
+
+
+def _mark(cluster: Cluster, installed: str) -> None:
+    cluster.kubectl("annotate", "namespace", NAMESPACE, "--overwrite", f"{_INSTALLED}={installed}")
+
+
+@contextlib.contextmanager
+def _alone(cluster: Cluster) -> Iterator[None]:
+    with open(cluster.folder / "operator.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _installed(cluster: Cluster) -> str | None:
+    """What the tests have installed; None for nothing of theirs."""
+    if not cluster.exists("namespace", NAMESPACE):
+        return None
+    annotations = cluster.get("namespace", NAMESPACE)["metadata"].get("annotations", {})
+    return str(annotations[_INSTALLED]) if _INSTALLED in annotations else None
+
+
+def _refuse_to_change(cluster: Cluster) -> None:
+    """Raise where somebody else has installed trainjobs."""
+    if cluster.exists("namespace", NAMESPACE) or cluster.exists("crd", *sorted(CRDS)):
+        raise Unsupported(
+            "this cluster has trainjobs already, and the tests would change it: take another one; where it "
+            f"may be changed and removed, make the namespace {NAMESPACE} and annotate it {_INSTALLED}=changed"
+        )
+
+
+def _wait_until_runs_may_own(cluster: Cluster) -> None:
     """Wait until the API server's admission knows the kinds: it looks for new ones twice a minute."""
     owner = {"apiVersion": API_VERSION, "kind": "RewardModelRun", "name": "none", "uid": "none"}
     metadata = {"name": "owned", "ownerReferences": [{**owner, "blockOwnerDeletion": True}]}
@@ -102,17 +148,13 @@ def _wait_until_runs_may_own(cluster: OwnCluster) -> None:
     )
 
 
-def chart_values(cluster: OwnCluster, tag: str) -> dict[str, Any]:
+def chart_values(cluster: Cluster, image: str) -> dict[str, Any]:
     """What the chart is given on this cluster."""
-    image = {"repository": OPERATOR.repository, "tag": tag}
-    storage = {
-        "uri": f"s3://{BUCKET}",
-        "endpoint": cluster.s3.endpoint,
-        "region": REGION,
-        "secretName": SECRET,
-    }
-    runs = {"image": image, "storage": storage}
-    return {"operator": {"image": image}, "runs": runs}
+    repository, _, tag = image.rpartition(":")
+    named = {"repository": repository, "tag": tag}
+    s3 = cluster.s3
+    storage = {"uri": f"s3://{BUCKET}", "endpoint": s3.endpoint, "region": s3.region, "secretName": SECRET}
+    return {"operator": {"image": named}, "runs": {"image": named, "storage": storage}}
 
 
 def _content(folder: Path) -> bytes:
@@ -123,9 +165,16 @@ def _content(folder: Path) -> bytes:
 class Bench:
     """One namespace with a Secret for the bucket, inputs in it, and scripts to train with."""
 
-    cluster: OwnCluster
+    cluster: Cluster
     namespace: str
     kind: str = "RewardModelRun"
+
+    @property
+    def own(self) -> OwnCluster:
+        """The cluster, for a test that takes its parts in hand."""
+        if not isinstance(self.cluster, OwnCluster):
+            raise Unsupported("only a cluster of our own parts lets tests take those in hand")
+        return self.cluster
 
     def of(self, kind: str) -> "Bench":
         """The same for runs of another kind."""
@@ -153,13 +202,21 @@ class Bench:
         )
         self.fill(s3)
 
-    def fill(self, s3: ClusterS3) -> None:
+    def fill(self, s3: S3Account) -> None:
         """Put a model and data into a bucket of this namespace's name."""
-        s3.make_bucket(self.namespace)
-        inputs = s3.folder / self.namespace
-        (inputs / "base").mkdir(exist_ok=True)
-        (inputs / "base" / "config.json").write_text("{}")
-        (inputs / "rows.jsonl").write_text('{"text": "a", "scores": {"accuracy": 1}}\n')
+        inputs = s3.open(s3.make_bucket(self.namespace))
+        inputs.put("base/config.json", b"{}")
+        inputs.put("rows.jsonl", b'{"text": "a", "scores": {"accuracy": 1}}\n')
+
+    def leave(self) -> None:
+        """Take the namespace away; and what is in storage, where that outlives the cluster's tests."""
+        own = isinstance(self.cluster, OwnCluster)
+        # Not before the last pod has gone that writes there.
+        until = "--wait=false" if own else "--timeout=90s"
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", until)
+        if not own:
+            self.cluster.s3.remove_bucket(self.namespace)
+            self.cluster.s3.open(f"s3://{BUCKET}").delete_folder(self.namespace)
 
     def manifest(
         self, name: str, *script: str, spec: Mapping[str, Any] | None = None, file: str = TRAINS.name
@@ -182,8 +239,15 @@ class Bench:
             },
         }
 
-    def add_libraries(self, manifest: dict[str, Any]) -> None:
-        """Give a run's pods this machine's torch, which the operator's image has not, by a claim to read."""
+    def add_torch(self, manifest: dict[str, Any]) -> None:
+        """Give a run's pods torch, which the operator's image has not.
+
+        By a claim to read this machine's, as the trainer's image is large; from that image where the nodes
+        are other machines.
+        """
+        if isinstance(self.cluster, GivenCluster):
+            manifest["spec"]["runtime"]["image"] = TRAINER.on(self.cluster)
+            return
         self.cluster.apply(*host_volume(_LIBRARIES, self.namespace, Path(sysconfig.get_path("purelib"))))
         template = manifest["spec"]["podTemplate"]["spec"]
         claim = {"name": _LIBRARIES, "persistentVolumeClaim": {"claimName": _LIBRARIES, "readOnly": True}}
@@ -305,8 +369,7 @@ class Bench:
     def stored(self, name: str, uid: str) -> list[str]:
         """The objects that a run has in storage, without their prefix."""
         prefix = run_prefix(namespace=self.namespace, kind=self.kind, name=name, uid=uid)
-        place = self.cluster.s3.folder / BUCKET / prefix
-        return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+        return sorted(one.key for one in self.cluster.s3.open(f"s3://{BUCKET}/{prefix}").list())
 
     def story(self, name: str) -> str:
         """Everything that helps to see why a test fails."""

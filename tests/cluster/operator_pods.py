@@ -38,7 +38,7 @@ def leader(bench: Bench) -> str:
 
 def kill(bench: Bench, pod: dict[str, Any]) -> None:
     """Send SIGKILL to every process of a pod."""
-    bench.cluster.nodes[pod["spec"]["nodeName"]].signal_pod(pod["metadata"]["uid"], signal.SIGKILL)
+    bench.own.nodes[pod["spec"]["nodeName"]].signal_pod(pod["metadata"]["uid"], signal.SIGKILL)
 
 
 def free_lease(bench: Bench) -> None:

@@ -1,10 +1,11 @@
 """The project's images for the tests' cluster, named by their content: built when some of that changes."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.given import GivenCluster
 from tests.cluster.harness.image_build import build_image, forget_images
 from tests.cluster.harness.own import OwnCluster
 from tests.harness.go_tools import cache
@@ -32,6 +33,14 @@ class ProjectImage:
         """What it is built from; the context is the repository's root."""
         return ROOT / "images" / self.name / "Dockerfile"
 
+    def on(self, cluster: Cluster) -> str:
+        """The image's name with its tag, as pods of a cluster name it."""
+        return (
+            cluster.image(self.name)
+            if isinstance(cluster, GivenCluster)
+            else f"{self.repository}:{self.tag()}"
+        )
+
     def libraries(self) -> str:
         """What its layers below our own code are made of: the beginning of its tag."""
         return _digest(self.dockerfile, *_OF_LIBRARIES)
@@ -56,24 +65,37 @@ class ProjectImage:
         forget_images(self.repository, kept=self.kept, tags=self.libraries())
         return built
 
-    def load(self, cluster: OwnCluster, nodes: Sequence[str]) -> str:
-        """Give nodes the image, and return its name.
+    def load(self, cluster: Cluster) -> None:
+        """Give every node the image, where they do not pull it."""
+        if not isinstance(cluster, GivenCluster):
+            cluster.load_image(self.archive(self.tag()))
 
-        It may be large: versions with other libraries go before it is built, and what it shares with the last
-        one is neither built nor unpacked again.
+    def place(self, cluster: Cluster) -> tuple[str, dict[str, str]]:
+        """Give one node a large image, where it is not pulled; its name, and the nodeSelector of its pods."""
+        image = self.on(cluster)
+        if isinstance(cluster, GivenCluster):
+            return image, {}
+        node = cluster.ready_nodes()[0]
+        if isinstance(cluster, OwnCluster):
+            self._place(cluster, node)
+        else:
+            cluster.load_image(self.archive(self.tag()), nodes=[node])
+        return image, {"kubernetes.io/hostname": node}
+
+    def _place(self, cluster: OwnCluster, name: str) -> None:
+        """Give a node the image, unless it has it, and keep nothing else of it.
+
+        Versions with other libraries go before it is built, and what it shares with the last one is neither
+        built nor unpacked again.
         """
-        tag = self.tag()
-        image = f"{self.repository}:{tag}"
-        missing = [node for node in nodes if image not in cluster.nodes[node].images()]
-        for node in missing:
-            cluster.nodes[node].forget_images(self.repository, but=f"{self.repository}:{self.libraries()}")
-        if missing:
-            archive = self.archive(tag)
-            cluster.load_image(archive, nodes=missing)
-            archive.unlink()
-        for node in missing:
-            cluster.nodes[node].forget_images(self.repository, but=image)
-        return image
+        node, image = cluster.nodes[name], self.on(cluster)
+        if image in node.images():
+            return
+        node.forget_images(self.repository, but=f"{self.repository}:{self.libraries()}")
+        archive = self.archive(self.tag())
+        cluster.load_image(archive, nodes=[name])
+        archive.unlink()
+        node.forget_images(self.repository, but=image)
 
 
 def _digest(*files: Path) -> str:

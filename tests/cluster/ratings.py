@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,9 +51,8 @@ class Ratings:
 
     def upload(self) -> None:
         """Put the inputs into the S3 bucket of the bench's namespace."""
-        bucket = self.bench.cluster.s3.folder / self.bench.namespace
         for name in ("minilm", "review-ratings"):
-            shutil.copytree(self.inputs / name, bucket / name, dirs_exist_ok=True)
+            self.bench.cluster.s3.put_folder(self.inputs / name, f"s3://{self.bench.namespace}/{name}")
 
     def manifest(self, name: str, **spec: Mapping[str, Any]) -> dict[str, Any]:
         """The example with its inputs in S3; `spec` goes over its sections."""
@@ -75,11 +73,11 @@ class Ratings:
         text = json.dumps(document)
         return dict(json.loads(text.replace("file://./inputs/", f"s3://{self.bench.namespace}/")))
 
-    def with_libraries(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """`manifest` whose pods find this machine's torch by a claim, beside the operator's image."""
+    def with_torch(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """`manifest` whose pods have torch, without the trainer's image where there is another way."""
         container: dict[str, Any] = {"name": "pytorch", "volumeMounts": []}
         manifest["spec"]["podTemplate"] = {"spec": {"containers": [container], "volumes": []}}
-        self.bench.add_libraries(manifest)
+        self.bench.add_torch(manifest)
         return manifest
 
     def run_here(self, manifest: Mapping[str, Any], folder: Path) -> Path:

@@ -1,12 +1,19 @@
 """What tests do to the release that all of them share, and how it becomes again what it was."""
 
-from tests.cluster.operator_fixture import CHART, NAMESPACE, RELEASE, Bench, install_operator
+from tests.cluster.operator_fixture import (
+    CHART,
+    NAMESPACE,
+    RELEASE,
+    Bench,
+    install_operator,
+    mark_changed,
+)
 from tests.cluster.operator_pods import scaled, until_replicas
 
 
 def upgraded(bench: Bench, *settings: str) -> None:
     """Upgrade the release with some of helm's options more, and wait until it serves."""
-    _changed(bench)
+    mark_changed(bench.cluster)
     bench.cluster.helm(
         "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *settings,
         "--wait", "--timeout", "180s",
@@ -21,7 +28,7 @@ def impatient(bench: Bench) -> None:
 
 def uninstalled(bench: Bench) -> None:
     """Take the release away, and wait until none of its pods is left."""
-    _changed(bench)
+    mark_changed(bench.cluster)
     bench.cluster.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "120s")
     until_replicas(bench, 0)
 
@@ -30,8 +37,3 @@ def restored(bench: Bench) -> None:
     """Make the release what every test takes it for, where it is another."""
     install_operator(bench.cluster)
     scaled(bench, 2)
-
-
-def _changed(bench: Bench) -> None:
-    """Should this be interrupted: whoever needs the release next installs it anew."""
-    (bench.cluster.sandbox.layout.root / "installed").unlink(missing_ok=True)

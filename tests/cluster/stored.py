@@ -1,31 +1,29 @@
-"""What a run of the light script leaves in storage, read from the server's folder."""
+"""What a run of the light script leaves in storage."""
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.cluster.harness.s3 import ClusterS3
 from tests.cluster.operator_fixture import BUCKET, Bench
+from tests.harness.s3 import S3Account
 from trainjobs.core.checkpoints.layout import CheckpointRef, run_prefix
 from trainjobs.storage.checkpoints import CheckpointStore
-from trainjobs.storage.opening import open_store
+from trainjobs.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One run's own folder."""
 
-    folder: Path
+    folder: Store
 
     @property
     def store(self) -> CheckpointStore:
         """The folder as agents see it."""
-        return CheckpointStore(open_store(self.folder.as_uri()))
+        return CheckpointStore(self.folder)
 
     def weight(self) -> float:
         """The number that the run has learned."""
-        model = self.folder / "artifacts" / "model" / "config.json"
-        return float(json.loads(model.read_text())["weight"])
+        return float(json.loads(self.folder.get("artifacts/model/config.json"))["weight"])
 
     def newest(self) -> int:
         """The step of the newest complete checkpoint; 0 for none."""
@@ -42,12 +40,12 @@ class Stored:
         return {ref.step for ref in self.store.complete() if ref.attempt == attempt}
 
 
-def stored(bench: Bench, name: str, s3: ClusterS3 | None = None) -> Stored:
+def stored(bench: Bench, name: str, s3: S3Account | None = None) -> Stored:
     """The folder of a run, in the cluster's server or one of the test's own."""
     prefix = run_prefix(
         namespace=bench.namespace, kind="RewardModelRun", name=name, uid=bench.run(name)["metadata"]["uid"]
     )
-    return Stored((s3 or bench.cluster.s3).folder / BUCKET / prefix)
+    return Stored((s3 or bench.cluster.s3).open(f"s3://{BUCKET}/{prefix}"))
 
 
 def undisturbed(steps: int) -> float:

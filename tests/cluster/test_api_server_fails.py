@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.stored import stored, undisturbed
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
 # One trains through it all, one is struck while nobody can see it, one comes to its end meanwhile.
 STEPS = {"calm": 240, "struck": 120, "short": 60}
@@ -19,7 +19,7 @@ STEPS = {"calm": 240, "struck": 120, "short": 60}
 def api_again(bench: Bench) -> Iterator[None]:
     """Leave a control plane behind that answers."""
     yield
-    cluster = bench.cluster
+    cluster = bench.own
     for part, start in (("etcd", cluster.restart_etcd), ("kube-apiserver", cluster.start_apiserver)):
         if not cluster.sandbox.alive(part):
             start()
@@ -40,7 +40,7 @@ def trains_on(bench: Bench, name: str, what: str) -> None:
 def test_etcd_is_restarted_and_the_api_server_is_away_for_a_minute(bench: Bench, api_again):
     apply(bench, "calm")
     bench.until_training("calm")
-    bench.cluster.restart_etcd()
+    bench.own.restart_etcd()
     trains_on(bench, "calm", "etcd's restart")
 
     for name in ("short", "struck"):
@@ -48,13 +48,13 @@ def test_etcd_is_restarted_and_the_api_server_is_away_for_a_minute(bench: Bench,
     for name in ("short", "struck"):
         victim = bench.until_training(name)
     before = stored(bench, "struck").newest()
-    bench.cluster.stop_apiserver()
+    bench.own.stop_apiserver()
     stopped = time.monotonic()
-    node = bench.cluster.nodes[victim["spec"]["nodeName"]]
+    node = bench.own.nodes[victim["spec"]["nodeName"]]
     assert node.signal_pod(victim["metadata"]["uid"], signal.SIGKILL)
     # As long as an outage is to be.
     time.sleep(60 - (time.monotonic() - stopped))
-    bench.cluster.start_apiserver()
+    bench.own.start_apiserver()
     print(f"the API server was away for {time.monotonic() - stopped:.1f} s")
     trains_on(bench, "calm", "the API server's return")
 

@@ -7,7 +7,7 @@ from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 
 # Deleting the kind deletes every job of the cluster.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
 CRD = "pytorchjobs.kubeflow.org"
 
@@ -31,8 +31,8 @@ def installed(bench: Bench) -> None:
         bench.cluster.apply(*training_operator.manifests())
         # `kubectl wait` fails where the kind has no conditions at all yet.
         wait_for(lambda: established(bench), f"{CRD} to be served", seconds=30)
-        bench.cluster.stop_training_operator()
-        bench.cluster.start_training_operator()
+        bench.own.stop_training_operator()
+        bench.own.start_training_operator()
 
 
 def test_runs_wait_for_pytorchjobs_and_go_on_when_they_are_installed(bench: Bench, backend_again):

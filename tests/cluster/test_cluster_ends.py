@@ -12,7 +12,7 @@ from tests.cluster.harness.leftovers import hierarchies
 from tests.cluster.harness.sandbox import wait_for
 
 # It counts on the machine's resources, and on the kernel's settings staying as they are.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
 HOLD = """
 import time

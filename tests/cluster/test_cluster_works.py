@@ -115,19 +115,19 @@ def test_training_operators_webhook_refuses_a_job_without_its_container(cluster,
     assert 'admission webhook "validator.pytorchjob.training-operator.kubeflow.org" denied' in refused.stderr
 
 
-def test_pods_and_tests_reach_the_same_bucket(own_cluster, namespace):
-    own_cluster.s3.make_bucket("smoke")
+def test_pods_and_tests_reach_the_same_bucket(cluster, namespace):
+    cluster.s3.make_bucket("smoke")
     ask = f"""
 import urllib.error, urllib.request
 try:
-    urllib.request.urlopen('{own_cluster.s3.endpoint}/smoke', timeout=20)
+    urllib.request.urlopen('{cluster.s3.endpoint}/smoke', timeout=20)
 except urllib.error.HTTPError as refused:
     print(refused.code)
 """
-    own_cluster.apply(pod("client", namespace, ["python3", "-c", ask]))
-    assert succeeded(own_cluster, "client", namespace) == "403\n"
+    cluster.apply(pod("client", namespace, ["python3", "-c", ask]))
+    assert succeeded(cluster, "client", namespace) == "403\n"
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(f"{own_cluster.s3.endpoint}/smoke", timeout=20)
+        urllib.request.urlopen(f"{cluster.s3.endpoint}/smoke", timeout=20)
 
 
 def test_a_container_over_its_memory_limit_is_killed_and_says_so(cluster, namespace):

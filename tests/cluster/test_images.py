@@ -34,7 +34,7 @@ def _read(tar: tarfile.TarFile, name: str) -> bytes:
     return member.read()
 
 
-def test_the_operators_image_is_small_has_no_torch_and_is_not_roots(operator_image: str):
+def test_the_operators_image_is_small_has_no_torch_and_is_not_roots(own_cluster):
     archive = OPERATOR.archive(OPERATOR.tag())
     added = archive.stat().st_size - base_archive().stat().st_size
     print(f"the operator's image adds {added / 1e6:.0f} MB to its base")

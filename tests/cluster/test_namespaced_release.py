@@ -20,9 +20,9 @@ ROLES = {"Role", "RoleBinding"}
 @pytest.fixture
 def team(bench: Bench, operator_image: str, tmp_path):
     """The chart in the test's own namespace, for that one only, as install.md says."""
-    cluster, tag = bench.cluster, operator_image.rpartition(":")[2]
+    cluster = bench.cluster
     scaled(bench, 0)
-    given = chart_values(cluster, tag) | {
+    given = chart_values(cluster, operator_image) | {
         "crds": {"install": False},
         "rbac": {"aggregatedRoles": False},
         "watch": {"namespaces": [bench.namespace]},
@@ -66,4 +66,4 @@ def test_a_release_with_roles_only_runs_its_namespace_and_sees_no_other(team: Be
             assert not may(team, *right, *place), (right, place)
     log = team.kubectl("logs", f"deployment/{FULL_NAME}", "--all-pods", "--prefix", "--tail=-1")
     assert "forbidden" not in log.lower()
-    team.cluster.kubectl("delete", "namespace", elsewhere.namespace, "--wait=false")
+    elsewhere.leave()

@@ -12,7 +12,7 @@ from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.stored import stored, undisturbed
 
-pytestmark = pytest.mark.beside
+pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("own_cluster")]
 
 STEPS = 140
 SCRIPT = ("--together", "--steps", str(STEPS), "--step-seconds", "0.25", "--save-every", "10")
@@ -23,7 +23,7 @@ SPEC = {"topology": {"nodes": 2, "processesPerNode": 1}, "checkpoints": {"keepLa
 def machines_again(bench: Bench) -> Iterator[None]:
     """Leave two machines behind."""
     yield
-    for node in bench.cluster.nodes.values():
+    for node in bench.own.nodes.values():
         node.recover()
     both_ready(bench)
 
@@ -55,20 +55,20 @@ def next_attempt(bench: Bench, attempt: int, lost: float) -> None:
 def test_both_machines_fail_in_turn_and_the_attempt_that_comes_back_late_is_refused(bench: Bench):
     release.impatient(bench)
     manifest = bench.manifest("moved", *SCRIPT, spec=SPEC)
-    bench.add_libraries(manifest)
+    bench.add_torch(manifest)
     bench.apply_manifest(manifest)
     first = bench.until_training("moved", seconds=150)["spec"]["nodeName"]
-    [second] = set(bench.cluster.nodes) - {first}
+    [second] = set(bench.own.nodes) - {first}
     assert {pod["spec"]["nodeName"] for pod in bench.pods("moved")} == {first, second}
 
     # Node 0's machine dies, and node 1, which trained with it, fails at once: that is not the run's error.
     before = stored(bench, "moved").newest()
-    bench.cluster.nodes[first].lose()
+    bench.own.nodes[first].lose()
     next_attempt(bench, 2, time.monotonic())
     assert stored(bench, "moved").resumed(2) >= before > 0
     pods = bench.pods("moved", 2)
     assert {pod["spec"]["nodeName"] for pod in pods} == {second}
-    bench.cluster.nodes[first].recover()
+    bench.own.nodes[first].recover()
     both_ready(bench)
 
     # The other machine falls silent, with both nodes of the second attempt.
@@ -76,7 +76,7 @@ def test_both_machines_fail_in_turn_and_the_attempt_that_comes_back_late_is_refu
     bench.until("moved", further, "a checkpoint of the second attempt in storage")
     before = stored(bench, "moved").newest()
     late = [pod["metadata"]["uid"] for pod in pods]
-    silent = bench.cluster.nodes[second]
+    silent = bench.own.nodes[second]
     freeze(silent, late)
     next_attempt(bench, 3, time.monotonic())
     assert stored(bench, "moved").resumed(3) >= before > stored(bench, "moved").resumed(2)

@@ -22,6 +22,7 @@ def whole_again(bench: Bench):
     scaled(bench, 2)
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_when_the_leader_is_killed_the_other_replica_goes_on_within_20_seconds(bench: Bench, whole_again):
     bench.apply("before", *SCRIPT)
     bench.until_training("before")
@@ -92,6 +93,7 @@ def running_pods(bench: Bench, name: str, attempt: int) -> list[dict]:
     return [pod for pod in bench.pods(name, attempt) if pod["status"]["phase"] == "Running"]
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_an_operator_that_is_killed_at_twenty_moments_loses_nothing_and_does_nothing_twice(
     bench: Bench, whole_again
 ):

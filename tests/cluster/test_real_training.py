@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from tests.cluster import release
+from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.node import Node
-from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.project_images import TRAINER
@@ -25,22 +25,16 @@ pytestmark = [pytest.mark.beside, pytest.mark.timeout(2400, func_only=True)]
 
 @pytest.fixture(scope="module")
 def ratings(
-    own_cluster: OwnCluster, operator_image: str, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, operator_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ratings]:
     """The example's inputs in the cluster's S3, and a namespace whose runs all tests of this file see."""
-    bench = Bench(own_cluster, own_cluster.make_namespace("real-training"))
+    bench = Bench(cluster, cluster.make_namespace("real-training"))
     bench.prepare()
     release.impatient(bench)
     found = Ratings(bench, prepare_inputs(tmp_path_factory.mktemp("ratings")))
     found.upload()
     yield found
-    own_cluster.kubectl("delete", "namespace", bench.namespace, "--wait=false")
-
-
-@pytest.fixture(scope="module")
-def trainer_image(own_cluster: OwnCluster) -> str:
-    """The trainer's image, on one machine only: it is large."""
-    return TRAINER.load(own_cluster, nodes=["node1"])
+    bench.leave()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +49,13 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    ratings: Ratings, trainer_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Undisturbed:
+def undisturbed(ratings: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """The example from `kubectl apply` to Succeeded, in the trainer's image; asked to save on the way."""
     bench = ratings.bench
     rarely = {"saveEverySteps": 10 * STEPS}
-    manifest = ratings.manifest("whole", runtime={"image": trainer_image}, checkpoints=rarely)
-    manifest["spec"]["podTemplate"] = {"spec": {"nodeSelector": {"kubernetes.io/hostname": "node1"}}}
+    image, selector = TRAINER.place(bench.cluster)
+    manifest = ratings.manifest("whole", runtime={"image": image}, checkpoints=rarely)
+    manifest["spec"]["podTemplate"] = {"spec": {"nodeSelector": selector}}
     begun = time.monotonic()
     bench.apply_manifest(manifest)
     bench.until("whole", lambda: bench.status("whole").get("job"), "the job")
@@ -155,15 +148,16 @@ class Disturbed:
 def nodes_again(ratings: Ratings):
     """Give back the machine that the test lost."""
     yield
-    for node in ratings.bench.cluster.nodes.values():
+    for node in ratings.bench.own.nodes.values():
         node.recover()
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_a_run_that_everything_happens_to_ends_as_the_undisturbed_one(
     ratings: Ratings, undisturbed: Undisturbed, nodes_again, tmp_path: Path
 ):
     bench = ratings.bench
-    bench.apply_manifest(ratings.with_libraries(ratings.manifest("hurt")))
+    bench.apply_manifest(ratings.with_torch(ratings.manifest("hurt")))
     run = Disturbed(ratings, "hurt")
 
     assert ratings.signal_training(run.pods()[1], signal.SIGKILL) == 1
@@ -245,7 +239,7 @@ class Late:
 def lose_machine(bench: Bench, pods: list[dict[str, Any]]) -> Late:
     """Lose the machine of a run's node 0 to everybody's eyes; its processes run on, but for frozen agents."""
     name = pods[0]["spec"]["nodeName"]
-    node = bench.cluster.nodes[name]
+    node = bench.own.nodes[name]
     agents = dict(agent_of(node, pod) for pod in pods if pod["spec"]["nodeName"] == name)
     node.stop_kubelet()
     for agent in agents.values():
@@ -266,7 +260,7 @@ def agent_of(node: Node, pod: dict[str, Any]) -> tuple[Path, psutil.Process]:
 def test_a_training_that_needs_more_memory_than_it_may_use_says_so(ratings: Ratings):
     bench = ratings.bench
     spec = {"resources": {"limits": {"memory": "500Mi"}}, "runPolicy": {"maxRestarts": 0}}
-    bench.apply_manifest(ratings.with_libraries(ratings.manifest("large", **spec)))
+    bench.apply_manifest(ratings.with_torch(ratings.manifest("large", **spec)))
     bench.wait("large", "Failed", 180)
     failure = bench.status("large")["failure"]
     assert failure["reason"] == "HostOutOfMemory"

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from tests.cluster import release
-from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
+from tests.cluster.operator_fixture import CRDS, NAMESPACE, RELEASE, Bench
 from tests.cluster.operator_pods import leader, operator_pods, scaled
 
 pytestmark = pytest.mark.alone
 
 ENDLESS = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "8")
 AS_TRAINER = {"runtime": {"command": ["/scripts/trains.py", "--steps", "5"], "serviceAccountName": "trainer"}}
-CRDS = {f"{plural}.trainjobs.dev" for plural in ("rewardmodelruns", "sftruns", "rlhfruns", "pretrainruns")}
 
 
 @pytest.fixture
@@ -40,6 +39,7 @@ def ends_undisturbed(bench: Bench, name: str) -> None:
     assert (status["attempt"], status["restarts"], status["infrastructureRestarts"]) == (1, 0, 0)
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_an_operator_at_rest_needs_less_than_it_asks_for(bench: Bench):
     first = leader(bench)
     before = {name: processes(bench, pod) for name, pod in operator_pods(bench).items()}
@@ -118,7 +118,7 @@ def has_storage_and_account_of_its_own(bench: Bench) -> None:
     [pod] = bench.pods("local")
     assert pod["spec"]["serviceAccountName"] == "trainer"
     assert bench.status("local")["artifacts"]["model"].startswith(f"s3://{bench.namespace}/own/")
-    assert (s3.folder / bench.namespace / "own" / bench.namespace).is_dir()
+    assert list(s3.open(f"s3://{bench.namespace}/own/{bench.namespace}").list())
 
 
 def may_not_use_the_account(bench: Bench) -> None:
@@ -129,7 +129,7 @@ def may_not_use_the_account(bench: Bench) -> None:
     other.apply("foreign", spec=AS_TRAINER)
     other.wait("foreign", "Failed", 30)
     assert other.condition("foreign", "Accepted")["reason"] == "PolicyDenied"
-    bench.cluster.kubectl("delete", "namespace", other.namespace, "--wait=false")
+    other.leave()
 
 
 def test_an_uninstall_keeps_kinds_runs_and_data_and_a_new_release_goes_on(bench: Bench, release_again):
@@ -165,7 +165,7 @@ def newest(bench: Bench, name: str, uid: str) -> int:
 
 
 def processes(bench: Bench, pod: dict[str, Any]) -> list[int]:
-    return bench.cluster.nodes[pod["spec"]["nodeName"]].pod_processes(pod["metadata"]["uid"])
+    return bench.own.nodes[pod["spec"]["nodeName"]].pod_processes(pod["metadata"]["uid"])
 
 
 def processor_seconds(pid: int) -> float:

@@ -17,7 +17,7 @@ from tests.cluster.heartbeats import spoken_by_stranger
 from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
 from tests.cluster.operator_pods import operator_pods, scaled
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 ENDPOINT = f"{RELEASE}-status-leader"
@@ -33,7 +33,7 @@ Right = tuple[str, str, str]
 def whole_again(bench: Bench):
     """Leave two replicas and the controllers behind as they were."""
     yield
-    bench.cluster.sandbox.send(CONTROLLERS, signal.SIGCONT)
+    bench.own.sandbox.send(CONTROLLERS, signal.SIGCONT)
     release.restored(bench)
 
 
@@ -55,7 +55,7 @@ def granted(bench: Bench) -> set[Right]:
 
 def asked(bench: Bench, since: int) -> Iterator[dict[str, Any]]:
     """The operator's requests from a place in the audit log on."""
-    with open(bench.cluster.sandbox.layout.audit_log, "rb") as log:
+    with open(bench.own.sandbox.layout.audit_log, "rb") as log:
         log.seek(since)
         for line in log:
             if line.endswith(b"\n") and (one := json.loads(line))["user"]["username"] == ACCOUNT:
@@ -138,7 +138,7 @@ def train_with_accidents(bench: Bench) -> None:
         "the agent to be told to save",
     )
     # The controllers collect what a deleted job leaves: while they stand still, that is the operator's.
-    bench.cluster.sandbox.send(CONTROLLERS, signal.SIGSTOP)
+    bench.own.sandbox.send(CONTROLLERS, signal.SIGSTOP)
     suspended(bench, "busy", True)
     bench.until(
         "busy",
@@ -146,7 +146,7 @@ def train_with_accidents(bench: Bench) -> None:
         "the pods to be told to go",
         30,
     )
-    bench.cluster.sandbox.send(CONTROLLERS, signal.SIGCONT)
+    bench.own.sandbox.send(CONTROLLERS, signal.SIGCONT)
     bench.until("busy", lambda: bench.status("busy")["phase"] == "Suspended", "the run to rest")
     suspended(bench, "busy", False)
     bench.until_training("busy", attempt=2)
@@ -156,7 +156,7 @@ def train_with_accidents(bench: Bench) -> None:
 
 
 def test_every_right_is_used_and_none_is_missing(bench: Bench, whole_again):
-    since = bench.cluster.sandbox.layout.audit_log.stat().st_size
+    since = bench.own.sandbox.layout.audit_log.stat().st_size
     begin_anew(bench)
     for kind in OTHERS:
         rest_and_go(bench, kind)

@@ -3,10 +3,12 @@
 import time
 from typing import Any
 
+import pytest
+
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.narrow_line import NarrowLine, dead_registry, narrow_line
 from tests.cluster.operator_fixture import BUCKET, SECRET, Bench
-from tests.harness.versitygw import REGION
+from tests.harness.s3 import REGION
 
 ENDLESS = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "8")
 # Twenty times what the line carries in the grace that the pods have.
@@ -32,6 +34,7 @@ def upload(bench: Bench, name: str, line: NarrowLine, policy: str) -> str:
     return str(bench.run(name)["metadata"]["uid"])
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_a_run_deleted_while_its_image_is_pulled_leaves_no_pod(bench: Bench):
     with dead_registry() as registry:
         manifest = bench.manifest("unborn")
@@ -50,6 +53,7 @@ def test_a_run_deleted_while_its_image_is_pulled_leaves_no_pod(bench: Bench):
     bench.until_gone("pytorchjobs", 30)
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_a_run_deleted_while_it_uploads_leaves_no_checkpoint_that_is_not_whole(bench: Bench):
     with narrow_line(RATE) as line:
         uid = upload(bench, "cut", line, "Retain")
@@ -63,6 +67,7 @@ def test_a_run_deleted_while_it_uploads_leaves_no_checkpoint_that_is_not_whole(b
     assert not any(key.endswith("MANIFEST.json") for key in stored)
 
 
+@pytest.mark.usefixtures("own_cluster")
 def test_a_run_deleted_with_its_data_while_it_uploads_leaves_none(bench: Bench):
     with narrow_line(RATE) as line:
         uid = upload(bench, "emptied", line, "Delete")
@@ -93,6 +98,7 @@ def test_a_namespace_that_is_deleted_is_not_held_up_by_runs_with_data_to_delete(
     print(f"from the namespace's deletion to its end: {time.monotonic() - begun:.1f} s")
     # In it nothing could be created that would have the keys; operations.md says so.
     assert any(key.endswith("MANIFEST.json") for key in doomed.stored("held", found["uid"]))
+    doomed.leave()
 
 
 def test_a_run_made_again_at_once_under_its_name_is_another_one(bench: Bench):

@@ -47,7 +47,7 @@ def test_a_suspended_run_saves_and_rests_and_goes_on_from_there(bench: Bench):
 def test_a_run_is_spread_over_more_nodes_while_it_is_suspended_and_goes_on_there(bench: Bench):
     manifest = bench.manifest("growing", *LONG)
     # torchrun starts the script on each node.
-    bench.add_libraries(manifest)
+    bench.add_torch(manifest)
     bench.apply_manifest(manifest)
     bench.until_training("growing")
     with pytest.raises(RuntimeError, match="cannot change while the run is active"):

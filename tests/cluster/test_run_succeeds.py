@@ -32,7 +32,7 @@ def test_a_run_of_two_nodes_meets_by_torchrun_and_succeeds(bench: Bench):
         "pair", "--steps", "30", "--step-seconds", "0.3", "--save-every", "10", spec=spec
     )
     # torchrun starts the script on each node.
-    bench.add_libraries(manifest)
+    bench.add_torch(manifest)
     begun = time.monotonic()
     bench.apply_manifest(manifest)
     bench.until("pair", lambda: bench.status("pair").get("job"), "the job")

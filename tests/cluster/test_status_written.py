@@ -3,14 +3,13 @@
 import itertools
 import json
 import threading
-import urllib.request
 from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes import client, config
 
-from tests.cluster.operator_fixture import Bench
-from tests.cluster.operator_pods import leader, operator_pods
+from tests.cluster.operator_fixture import NAMESPACE, Bench
+from tests.cluster.operator_pods import leader
 from tests.cluster.stored import stored, undisturbed
 from trainjobs.core.checkpoints.claim import Claim
 
@@ -79,9 +78,8 @@ def write_all_the_time(bench: Bench, name: str, stop: threading.Event, written: 
 
 def overtaken(bench: Bench) -> float:
     """How often the operator's leader found that somebody else had written meanwhile."""
-    pod = operator_pods(bench)[leader(bench)]
-    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{leader(bench)}:8080/proxy/metrics"
+    lines = bench.cluster.kubectl("get", "--raw", path).splitlines()
     name = "trainjobs_reconcile_duration_seconds_count"
     found = (line for line in lines if line.startswith(name) and 'outcome="Overtaken"' in line)
     return sum(float(line.rpartition(" ")[2]) for line in found)

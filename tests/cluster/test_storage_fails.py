@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.s3 import ClusterS3
 from tests.cluster.operator_fixture import BUCKET, Bench
 from tests.cluster.stored import stored, undisturbed
-from tests.harness.versitygw import REGION
+from tests.harness.s3 import S3Account
 
 KEYS = "own-keys"
 
 
 @pytest.fixture
-def s3(bench: Bench) -> Iterator[ClusterS3]:
+def s3(bench: Bench, own_cluster: OwnCluster) -> Iterator[ClusterS3]:
     """A server with a bucket for runs, a model and data; its keys are in a Secret."""
-    server = bench.cluster.another_s3()
+    server = own_cluster.another_s3()
     server.make_bucket(BUCKET)
     bench.fill(server)
     hand_out_keys(bench, server)
@@ -28,16 +29,16 @@ def s3(bench: Bench) -> Iterator[ClusterS3]:
     server.kill()
 
 
-def hand_out_keys(bench: Bench, server: ClusterS3) -> None:
+def hand_out_keys(bench: Bench, server: S3Account) -> None:
     keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
     metadata = {"name": KEYS, "namespace": bench.namespace}
     bench.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys})
 
 
-def kept_in(server: ClusterS3, bucket: str = BUCKET, secret: str = KEYS) -> dict[str, Any]:
+def kept_in(server: S3Account, bucket: str = BUCKET, secret: str = KEYS) -> dict[str, Any]:
     """The part of a run's spec that names a server."""
-    place = {"uri": f"s3://{bucket}", "endpoint": server.endpoint, "region": REGION, "secretName": secret}
-    return {"checkpoints": {"storage": place}}
+    there = {"endpoint": server.endpoint, "region": server.region, "secretName": secret}
+    return {"checkpoints": {"storage": {"uri": f"s3://{bucket}", **there}}}
 
 
 def until_synced(bench: Bench, name: str, status: str) -> dict[str, Any]:
@@ -134,3 +135,4 @@ def test_a_bucket_that_is_missing_is_told_and_the_run_begins_when_there_is_one(b
     assert failed["reason"] == "RestartsExhausted"
     assert never in failed["message"]
     assert bench.status("hasty")["failure"]["reason"] == "StorageUnavailable"
+    s3.remove_bucket(later)

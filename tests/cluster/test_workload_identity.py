@@ -3,12 +3,13 @@
 import pytest
 
 from tests.cluster.cloud import Cloud
+from tests.cluster.harness.own import OwnCluster
 from tests.cluster.operator_fixture import BUCKET, SECRET, Bench
-from tests.harness.versitygw import REGION
+from tests.harness.s3 import REGION
 
 
 @pytest.fixture
-def cloud(bench: Bench):
+def cloud(bench: Bench, own_cluster: OwnCluster):
     """A cloud whose role trusts the ServiceAccount `default` of the bench's namespace."""
     bench.kubectl("delete", "secret", SECRET)
     made = Cloud(bench)
@@ -26,11 +27,11 @@ def test_pods_sign_in_by_their_service_account_and_are_refused_where_the_role_tr
     bench.wait("identified", "Succeeded", 120)
     [pod] = bench.pods("identified")
     assert "AWS_ACCESS_KEY_ID" not in {one["name"] for one in pod["spec"]["containers"][0]["env"]}
-    stored = bench.cluster.s3.folder / BUCKET / "identified"
-    assert list(stored.rglob("artifacts/model/config.json"))
+    stored = bench.cluster.s3.open(f"s3://{BUCKET}/identified")
+    assert [one for one in stored.list() if one.key.endswith("artifacts/model/config.json")]
     # The pod that empties the prefix signs in like the run's own.
     bench.kubectl("delete", "rmrun", "identified", "--timeout=60s")
-    assert not [path for path in stored.rglob("*") if path.is_file()]
+    assert not list(stored.list())
 
     cloud.trust("somebody-else")
     bench.apply("foreign", "--steps", "10", spec={"checkpoints": {"storage": storage}})

@@ -7,19 +7,19 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.harness.go_tools import tool
+from tests.harness.s3 import REGION, S3Account
 from tests.harness.tls import TLS
 from trainjobs.storage.settings import StorageSettings
 
 VERSION = "1.8.0"
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
-REGION = "us-east-1"
 
 
 def binary() -> Path:
@@ -47,7 +47,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 
 
 @dataclass
-class S3Server:
+class S3Server(S3Account):
     """One server; the buckets are the folders below `folder`."""
 
     folder: Path
@@ -64,19 +64,6 @@ class S3Server:
     @property
     def settings(self) -> StorageSettings:
         return StorageSettings(endpoint=self.endpoint, region=REGION)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What a program needs to find this server and sign in to it."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
 
     def make_bucket(self, name: str) -> str:
         """Make a bucket and return its URI."""

@@ -10,11 +10,16 @@ from tests.cluster.harness import provider
 def main() -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.harness", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "build"])
+    parser.add_argument("command", choices=["up", "down", "build", "provider"])
     command = parser.parse_args().command
     try:
+        if command == "down":
+            provider.stop()
+        elif command == "build":
+            provider.build()
+        elif command == "provider":
+            print(provider.chosen())
         if command != "up":
-            provider.stop() if command == "down" else provider.build()
             return 0
         started = time.monotonic()
         cluster = provider.start()

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.cluster.harness import parts
 from tests.cluster.harness.sandbox import wait_for
+from tests.harness.s3 import S3Account
 
 Manifest = Mapping[str, Any]
 
@@ -25,6 +26,16 @@ class Cluster(ABC):
 
     kubeconfig: Path
 
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where tests keep what they have to remember of it; there it is."""
+
+    @property
+    @abstractmethod
+    def s3(self) -> S3Account:
+        """An S3 server that its pods and tests reach at the same address."""
+
     @abstractmethod
     def stop(self) -> None:
         """End what was started for it, and only that."""
@@ -35,7 +46,9 @@ class Cluster(ABC):
 
     def description(self) -> str:
         """What a person needs to use it, ready for a shell."""
-        return f"export KUBECONFIG={self.kubeconfig}\nalias kubectl={parts.KUBECTL.binary()}"
+        keys = [f"export {name}={value}" for name, value in self.s3.environment.items() if "FILE" not in name]
+        tools = [f"export KUBECONFIG={self.kubeconfig}", f"alias kubectl={parts.KUBECTL.binary()}"]
+        return "\n".join([*tools, *keys])
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl and return what it prints; raises RuntimeError with its message when it fails."""
@@ -102,10 +115,11 @@ class Cluster(ABC):
         return name
 
     def ready_nodes(self) -> list[str]:
-        """The names of the nodes that are Ready."""
-        return [
+        """The names of the nodes that are Ready and take any pod, in order."""
+        return sorted(
             node["metadata"]["name"]
             for node in self.get("nodes")["items"]
             for condition in node["status"].get("conditions", [])
             if condition["type"] == "Ready" and condition["status"] == "True"
-        ]
+            if not any(taint["effect"] == "NoSchedule" for taint in node["spec"].get("taints", []))
+        )

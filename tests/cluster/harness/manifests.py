@@ -1,5 +1,6 @@
 """Pods and jobs for tests, as the restricted Pod Security level wants them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from tests.cluster.harness.images import BASE_IMAGE
 
 Manifest = dict[str, Any]
+# Any image with Python will do; a given cluster has one of ours at least.
+_IMAGE = os.environ.get("TRAINJOBS_OPERATOR_IMAGE") or BASE_IMAGE
 
 
-def pod_spec(command: Sequence[str], *, image: str = BASE_IMAGE, container: str = "main") -> Manifest:
+def pod_spec(command: Sequence[str], *, image: str = _IMAGE, container: str = "main") -> Manifest:
     """A pod that runs one command as an ordinary user without any privilege."""
     return {
         "restartPolicy": "Never",
@@ -22,7 +25,7 @@ def pod_spec(command: Sequence[str], *, image: str = BASE_IMAGE, container: str 
             {
                 "name": container,
                 "image": image,
-                "imagePullPolicy": "Never",
+                "imagePullPolicy": "IfNotPresent",
                 "command": list(command),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
             }

@@ -35,6 +35,10 @@ class OwnCluster(Cluster):
     sandbox: Sandbox
 
     @property
+    def folder(self) -> Path:
+        return self.sandbox.layout.root
+
+    @property
     def nodes(self) -> dict[str, Node]:
         """The nodes, by name: stop a kubelet, lose and recover a machine."""
         return {name: Node(name, self.sandbox) for name in NODES}
@@ -50,10 +54,6 @@ class OwnCluster(Cluster):
 
     def stop(self) -> None:
         self.sandbox.stop()
-
-    def description(self) -> str:
-        keys = [f"export {name}={value}" for name, value in self.s3.environment.items() if "FILE" not in name]
-        return "\n".join([super().description(), *keys])
 
     def load_image(self, archive: Path, nodes: Sequence[str] | None = None) -> None:
         with ThreadPoolExecutor() as pool:

@@ -70,9 +70,20 @@ TRAINING_OPERATOR = Part(
     "training-operator",
 )
 
+KIND = Part("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind", "kind")
+KUBEADM = _kubernetes("kubeadm")
+KUBE_ROUTER = Part(
+    "kube-router",
+    "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
+    "github.com/cloudnativelabs/kube-router/v2",
+    "kind/kube-router",
+)
+
 ALL = (
     ETCD, APISERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, KUBECTL, COREDNS, HELM, TRAINING_OPERATOR,
 )  # fmt: skip
+OF_KIND = (KIND, KUBECTL, HELM)
+"""What a cluster by kind takes from here, its node image aside."""
 
 
 def build(programs: Iterable[Part] = ALL) -> None:

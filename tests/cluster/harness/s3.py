@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.cluster.harness.layout import HUB, S3_PORT
 from tests.cluster.harness.sandbox import Sandbox, wait_for
-from tests.harness.versitygw import REGION, S3Server, binary
+from tests.harness.s3 import REGION
+from tests.harness.versitygw import S3Server, binary
 
 _MAIN = "s3"
 _MOST = 50
