@@ -106,15 +106,15 @@ def test_keys_that_are_revoked_are_told_and_new_ones_are_taken_up_by_the_next_at
     assert "the keys come from the environment" in synced["message"]
     assert s3.secret_key not in str(bench.run("revoked"))
     trains_on(bench, "revoked")
-    before = stored(bench, "revoked", s3).newest()
+    before = stored(bench, "revoked", renewed).newest()
     hand_out_keys(bench, renewed)
     bench.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
     bench.wait("revoked", "Succeeded", 180)
     assert bench.condition("revoked", "Synced")["status"] == "True"
     status = bench.status("revoked")
     assert (status["attempt"], status["restarts"], status["infrastructureRestarts"]) == (2, 0, 1)
-    assert stored(bench, "revoked", s3).resumed(2) == before > 0
-    assert stored(bench, "revoked", s3).weight() == undisturbed(steps)
+    assert stored(bench, "revoked", renewed).resumed(2) == before > 0
+    assert stored(bench, "revoked", renewed).weight() == undisturbed(steps)
 
 
 def test_a_bucket_that_is_missing_is_told_and_the_run_begins_when_there_is_one(bench: Bench):

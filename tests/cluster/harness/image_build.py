@@ -1,15 +1,15 @@
-"""Builds the project's images by buildah, from the same Dockerfiles that a registry build uses."""
+"""Builds the project's images by buildah or Docker, from the same Dockerfiles that a registry build uses."""
 
 import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster.harness import images
+from tests.cluster.harness import docker_build, images
 from tests.cluster.harness.sandbox import checked
 from tests.harness.go_tools import cache
 
@@ -28,25 +28,37 @@ def build_image(
 
     Unchanged layers come from a cache; a changed image gets a new archive.
     `BASE_IMAGE` is a small Debian with Python unless `arguments` name another. Builds use the machine's
-    network and trust its certificate authorities.
+    network and trust its certificate authorities. By buildah, and by Docker where that is not to be had.
     """
     with _locked():
-        # What builds that were killed have left: for the trainer's image that is gigabytes.
-        _buildah(["rm", "--all"])
-        named = {"BASE_IMAGE": _pulled_base(), **(arguments or {})}
-        # In OCI's format: in Docker's, Debian's buildah 1.28 finds none of its layers again.
-        options = ["--isolation", "chroot", "--network", "host", "--layers"]
-        if _CERTIFICATES.exists():
-            options += ["--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
+        named, options = dict(arguments or {}), [] if target is None else ["--target", target]
         if authority := os.environ.get("SSL_CERT_FILE"):
             options += ["--secret", f"id=ca,src={authority}"]
             named["SSL_CERT_FILE"] = "/run/secrets/ca"
-        for name, value in named.items():
-            options += ["--build-arg", f"{name}={value}"]
-        if target is not None:
-            options += ["--target", target]
-        _buildah(["bud", *options, "--tag", tag, "--file", str(dockerfile), str(context)])
-        return _archived(tag)
+        if docker_build.needed():
+            docker_build.build(context, dockerfile, tag, arguments=named, options=options)
+            return _archived(tag, docker_build.identity(tag), docker_build.save)
+        named.setdefault("BASE_IMAGE", _pulled_base())
+        _build(context, dockerfile, tag, named, options)
+        identity = _buildah(["images", "--no-trunc", "--quiet", tag]).strip()
+        return _archived(tag, identity, _save)
+
+
+def _build(
+    context: Path, dockerfile: Path, tag: str, arguments: Mapping[str, str], options: Sequence[str]
+) -> None:
+    # What builds that were killed have left: for the trainer's image that is gigabytes.
+    _buildah(["rm", "--all"])
+    # In OCI's format: in Docker's, Debian's buildah 1.28 finds none of its layers again.
+    own = ["--isolation", "chroot", "--network", "host", "--layers"]
+    if _CERTIFICATES.exists():
+        own += ["--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
+    words = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    _buildah(["bud", *own, *words, *options, "--tag", tag, "--file", str(dockerfile), str(context)])
+
+
+def _save(tag: str, archive: Path) -> None:
+    _buildah(["push", tag, f"docker-archive:{archive}:{tag}"])
 
 
 @contextmanager
@@ -67,16 +79,16 @@ def _pulled_base() -> str:
     return images.BASE_IMAGE
 
 
-def _archived(tag: str) -> Path:
-    identity = _buildah(["images", "--no-trunc", "--quiet", tag]).strip().removeprefix("sha256:")
+def _archived(tag: str, identity: str, save: Callable[[str, Path], None]) -> Path:
     name = re.sub(r"[^A-Za-z0-9.]+", "-", tag)
-    archive = cache() / "images" / f"built-{name}-{identity[:12]}.tar"
+    archive = cache() / "images" / f"built-{name}-{identity.removeprefix('sha256:')[:12]}.tar"
     if not archive.exists():
+        archive.parent.mkdir(exist_ok=True)
         for older in archive.parent.glob(f"built-{name}-*.tar"):
             older.unlink()
         unfinished = archive.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
-        _buildah(["push", tag, f"docker-archive:{unfinished}:{tag}"])
+        save(tag, unfinished)
         unfinished.replace(archive)
     return archive
 
@@ -93,6 +105,9 @@ def forget_images(repository: str, *, kept: int, tags: str = "") -> None:
     Archives stay.
     """
     with _locked():
+        if docker_build.needed():
+            docker_build.forget(repository, kept=kept, tags=tags)
+            return
         listed = json.loads(_buildah(["images", "--json", "--filter", f"reference={repository}"]))
         newest_first = sorted(listed, key=lambda image: str(image["createdatraw"]), reverse=True)
         alike = [image for image in newest_first if f"{repository}:{tags}" in str(image["names"])]

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.cluster.harness import docker_build
 from tests.cluster.harness.node import PAUSE_IMAGE
 from tests.cluster.harness.parts import GO
 from tests.cluster.harness.sandbox import checked
@@ -34,12 +35,25 @@ def base_archive() -> Path:
     """An image archive of a small Debian with Python: the `BASE_IMAGE` of the project's images here.
 
     Made by debootstrap on first use, in about two minutes; what Debian's mirror then gives is what is in it.
+    Docker pulls one where that is not to be had.
     """
+    if docker_build.needed():
+        return _kept("base-docker", lambda unfinished: docker_build.save_base(unfinished, BASE_IMAGE))
     digest = hashlib.sha256(" ".join(DEBOOTSTRAP).encode()).hexdigest()[:12]
     return _cached(f"base-{digest}", _debian_layer, BASE_IMAGE, ["python3"])
 
 
 def _cached(name: str, write_layer: Callable[[Path], None], image: str, command: Sequence[str]) -> Path:
+    def write(unfinished: Path) -> None:
+        layer = unfinished.with_name("layer.tar")
+        write_layer(layer)
+        write_archive(unfinished, layer, image, command)
+
+    return _kept(name, write)
+
+
+def _kept(name: str, write: Callable[[Path], None]) -> Path:
+    """An archive of the cache, written on first use."""
     folder = cache() / "images"
     folder.mkdir(exist_ok=True)
     archive = folder / f"{name}.tar"
@@ -47,10 +61,8 @@ def _cached(name: str, write_layer: Callable[[Path], None], image: str, command:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():
             with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as scratch:
-                layer = Path(scratch, "layer.tar")
-                write_layer(layer)
                 unfinished = Path(scratch, "image.tar")
-                write_archive(unfinished, layer, image, command)
+                write(unfinished)
                 unfinished.replace(archive)
     return archive
 

@@ -29,6 +29,8 @@ NAME = "trainjobs"
 _S3 = "trainjobs-s3"
 _S3_PORT = 9000
 _EMPTY_IMAGE = "trainjobs.dev/empty:1"
+# A Service answers once its pod is Ready, not up to a second later.
+_PROXY = {"kind": "KubeProxyConfiguration", "nftables": {"minSyncPeriod": "100ms"}}
 
 
 @dataclass
@@ -88,8 +90,13 @@ def _create(cluster: KindCluster) -> None:
     libraries = sysconfig.get_path("purelib")
     mount = {"hostPath": libraries, "containerPath": libraries, "readOnly": True}
     worker = {"role": "worker", "extraMounts": [mount]}
-    nodes = [{"role": "control-plane"}, worker, worker]
-    config = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": nodes}
+    config = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "nodes": [{"role": "control-plane"}, worker, worker],
+        "networking": {"kubeProxyMode": "nftables"},
+        "kubeadmConfigPatches": [yaml.dump(_PROXY)],
+    }
     options = ["--image", _node_image(), "--wait", "180s", "--kubeconfig", str(cluster.kubeconfig)]
     _kind("create", "cluster", "--name", NAME, *options, "--config", "-", stdin=yaml.dump(config))
 
