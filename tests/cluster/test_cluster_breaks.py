@@ -81,7 +81,7 @@ def test_a_lost_machine_takes_its_pods_with_it(own_cluster, namespace):
     own_cluster.nodes["node2"].recover()
     ready(own_cluster, 2)
     own_cluster.kubectl("delete", "pod", "--all", "-n", namespace, "--wait=false")
-    run_on(own_cluster, "node2", own_cluster.make_namespace(f"{namespace[:50]}-again"))
+    run_on(own_cluster, "node2", own_cluster.make_another_namespace(namespace, "again"))
 
 
 def test_pods_outlive_an_api_server_that_is_stopped(own_cluster, namespace):

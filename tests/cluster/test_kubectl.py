@@ -45,7 +45,7 @@ def test_a_run_with_one_restart_is_told_by_its_columns_and_its_events(bench: Ben
     reasons = [line.split()[1] for line in told.splitlines() if line.startswith(("  Normal", "  Warning"))]
     # Read from top to bottom, it is the story; how soon it is seen to start is chance.
     assert [one for one in reasons if one != "Starting"] == STORY
-    assert "attempt 1: node 0 on node" in told
+    assert f"attempt 1: node 0 on {pod['spec']['nodeName']}" in told
     assert "SIGKILL" in told
 
 

@@ -49,7 +49,7 @@ def may(team: Bench, *question: str) -> bool:
 
 
 def test_a_release_with_roles_only_runs_its_namespace_and_sees_no_other(team: Bench):
-    elsewhere = Bench(team.cluster, team.cluster.make_namespace(f"{team.namespace[:50]}-other"))
+    elsewhere = Bench(team.cluster, team.cluster.make_another_namespace(team.namespace, "other"))
     elsewhere.prepare()
     elsewhere.apply("unseen", "--steps", "5")
     team.apply("seen", "--steps", "20", "--step-seconds", "0.25")

@@ -76,7 +76,7 @@ def reaches(cluster: Cluster, namespace: str, name: str, address: str, port: int
 def test_only_pods_of_a_run_reach_its_rendezvous_where_policies_are_enforced(
     cluster: Cluster, namespace: str
 ):
-    outside = cluster.make_namespace(f"{namespace[:50]}-outside")
+    outside = cluster.make_another_namespace(namespace, "outside")
     own = {"trainjobs.dev/run-uid": UID}
     wait = ["sleep", "600"]
     cluster.apply(

@@ -123,7 +123,7 @@ def has_storage_and_account_of_its_own(bench: Bench) -> None:
 
 def may_not_use_the_account(bench: Bench) -> None:
     """What one namespace may, another may not."""
-    other = Bench(bench.cluster, bench.cluster.make_namespace(f"{bench.namespace[:50]}-other"))
+    other = Bench(bench.cluster, bench.cluster.make_another_namespace(bench.namespace, "other"))
     other.prepare()
     other.kubectl("create", "serviceaccount", "trainer")
     other.apply("foreign", spec=AS_TRAINER)

@@ -81,7 +81,7 @@ def test_a_run_deleted_with_its_data_while_it_uploads_leaves_none(bench: Bench):
 
 
 def test_a_namespace_that_is_deleted_is_not_held_up_by_runs_with_data_to_delete(bench: Bench):
-    doomed = Bench(bench.cluster, bench.cluster.make_namespace(f"{bench.namespace[:50]}-doomed"))
+    doomed = Bench(bench.cluster, bench.cluster.make_another_namespace(bench.namespace, "doomed"))
     doomed.prepare()
     doomed.apply("held", *ENDLESS, spec={"runPolicy": {"deletionPolicy": "Delete"}})
     doomed.until_training("held")

@@ -14,9 +14,9 @@ from trainjobs.kube.resources import RUNS
 # Beside: of a shared cluster's operator others would hear late.
 pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("own_cluster")]
 
-STEPS = 400
+STEPS = 300
 SCRIPT = ("--steps", str(STEPS), "--step-seconds", "0.25", "--save-every", "8")
-TIMES = 3
+TIMES = 2
 
 
 def watching(bench: Bench) -> Watches:

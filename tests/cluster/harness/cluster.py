@@ -114,6 +114,10 @@ class Cluster(ABC):
         )
         return name
 
+    def make_another_namespace(self, name: str, word: str) -> str:
+        """Make one more namespace for a test that has `name`; it ends by `word`, and is that test's alone."""
+        return self.make_namespace(f"{name[-(62 - len(word)) :].lstrip('-')}-{word}")
+
     def ready_nodes(self) -> list[str]:
         """The names of the nodes that are Ready and take any pod, in order."""
         return sorted(
