@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.given import GivenCluster
 from tests.cluster.harness.image_build import build_image, forget_images
+from tests.cluster.harness.kind import KindCluster
 from tests.cluster.harness.own import OwnCluster
 from tests.harness.go_tools import cache
 
@@ -75,27 +76,29 @@ class ProjectImage:
         image = self.on(cluster)
         if isinstance(cluster, GivenCluster):
             return image, {}
-        node = cluster.ready_nodes()[0]
+        name = cluster.ready_nodes()[0]
         if isinstance(cluster, OwnCluster):
-            self._place(cluster, node)
-        else:
-            cluster.load_image(self.archive(self.tag()), nodes=[node])
-        return image, {"kubernetes.io/hostname": node}
+            self._replace(cluster, name)
+        elif isinstance(cluster, KindCluster) and image not in cluster.images(name):
+            self._hand_over(cluster, name)
+        return image, {"kubernetes.io/hostname": name}
 
-    def _place(self, cluster: OwnCluster, name: str) -> None:
-        """Give a node the image, unless it has it, and keep nothing else of it.
+    def _replace(self, cluster: OwnCluster, name: str) -> None:
+        """Give a node the image, unless it has it, and leave it no other of this repository.
 
         Versions with other libraries go before it is built, and what it shares with the last one is neither
         built nor unpacked again.
         """
         node, image = cluster.nodes[name], self.on(cluster)
-        if image in node.images():
-            return
-        node.forget_images(self.repository, but=f"{self.repository}:{self.libraries()}")
+        if image not in node.images():
+            node.forget_images(self.repository, but=f"{self.repository}:{self.libraries()}")
+            self._hand_over(cluster, name)
+            node.forget_images(self.repository, but=image)
+
+    def _hand_over(self, cluster: Cluster, node: str) -> None:
         archive = self.archive(self.tag())
-        cluster.load_image(archive, nodes=[name])
+        cluster.load_image(archive, nodes=[node])
         archive.unlink()
-        node.forget_images(self.repository, but=image)
 
 
 def _digest(*files: Path) -> str:

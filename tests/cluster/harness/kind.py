@@ -51,6 +51,10 @@ class KindCluster(Cluster):
     def stop(self) -> None:
         stop()
 
+    def images(self, node: str) -> list[str]:
+        """The names of a node's images."""
+        return checked(["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "ls", "-q"]).split()
+
     def load_image(self, archive: Path, nodes: Sequence[str] | None = None) -> None:
         chosen = ["--nodes", ",".join(nodes)] if nodes else []
         _kind("load", "image-archive", str(archive), "--name", NAME, *chosen)
