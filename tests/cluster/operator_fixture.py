@@ -75,9 +75,9 @@ def install_operator(cluster: Cluster) -> str:
             if installed is None:
                 _refuse_to_change(cluster)
                 cluster.make_namespace(NAMESPACE)
+            mark_changed(cluster)
             OPERATOR.load(cluster)
             cluster.s3.make_bucket(BUCKET)
-            mark_changed(cluster)
             (cluster.folder / "values.yaml").write_text(text)
             cluster.helm(
                 "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE,
