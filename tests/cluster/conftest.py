@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,8 +43,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Leave a given cluster as it was, when the last of the test processes has ended."""
-    if PROVIDER is Provider.GIVEN and not hasattr(session.config, "workerinput"):
+    if PROVIDER is not Provider.GIVEN or hasattr(session.config, "workerinput"):
+        return
+    try:
         remove_operator(obtain())
+    except RuntimeError as error:
+        print(f"\nwhat the tests have installed may still be in the cluster: {error}", file=sys.stderr)
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
