@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster import release
 from tests.cluster.harness.node import Node
-from tests.cluster.harness.sandbox import wait_for
+from tests.cluster.harness.sandbox import checked, wait_for
 from tests.cluster.operator_fixture import Bench
 from tests.cluster.stored import stored, undisturbed
 
@@ -37,6 +37,18 @@ def freeze(node: Node, uids: list[str]) -> None:
     node.stop_kubelet()
     for uid in uids:
         assert node.signal_pod(uid, signal.SIGSTOP)
+
+
+def deafen(node: Node, uids: list[str]) -> None:
+    """Keep the operator's answers from pods: they have to find out by themselves that nobody wants them."""
+    for uid in uids:
+        network = f"--net=/proc/{node.pod_processes(uid)[0]}/ns/net"
+        for words in (
+            "add table inet tests",
+            "add chain inet tests deaf { type filter hook output priority 0; }",
+            "add rule inet tests deaf tcp dport 443 drop",
+        ):
+            checked(["nsenter", network, "nft", words])
 
 
 def next_attempt(bench: Bench, attempt: int, lost: float) -> None:
@@ -83,6 +95,7 @@ def test_both_machines_fail_in_turn_and_the_attempt_that_comes_back_late_is_refu
 
     # It wakes in the middle of its work, and Kubernetes cannot reach it yet.
     written = stored(bench, "moved").complete(2)
+    deafen(silent, late)
     for uid in late:
         silent.signal_pod(uid, signal.SIGCONT)
     # The process that holds a pod's network stays: only a kubelet ends it.

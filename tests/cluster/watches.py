@@ -23,10 +23,10 @@ class Watches:
     network: Path
     ports: frozenset[int]
 
-    def cut(self) -> None:
-        """Reset them, as a load balancer does that is replaced."""
-        for port in self.ports:
-            checked([*self._inside(), "ss", "--kill", "--no-header", "--tcp", "sport", "=", f":{port}"])
+    def cut(self) -> int:
+        """Reset them, as a load balancer does that is replaced; how many there were."""
+        kill = [*self._inside(), "ss", "--kill", "--no-header", "--tcp", "sport", "="]
+        return sum(bool(checked([*kill, f":{port}"]).strip()) for port in self.ports)
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
@@ -40,10 +40,6 @@ class Watches:
             yield
         finally:
             checked([*nft, "delete", "table", *_TABLE])
-
-    def open(self) -> frozenset[int]:
-        """Those of them that are still there."""
-        return self.ports & _sent(self.network).keys()
 
     def _inside(self) -> list[str]:
         return _inside(self.network)
