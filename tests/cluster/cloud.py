@@ -12,10 +12,10 @@ from typing import Any
 
 import boto3
 
+from tests.cluster.bench import BUCKET, Bench
 from tests.cluster.cloud_program import AUDIENCE
 from tests.cluster.harness.layout import HUB, ISSUER, ISSUER_ADDRESS
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.operator_fixture import BUCKET, Bench
 from tests.harness import token_service
 from tests.harness.s3 import REGION
 from tests.harness.tls import TLS, make_certificate

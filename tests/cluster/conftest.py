@@ -11,10 +11,11 @@ import pytest
 # Beside a cluster for trial, which has number 0. Read when the harness is imported.
 os.environ.setdefault("TRAINJOBS_CLUSTER", "1")
 
+from tests.cluster.bench import Bench
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.provider import Provider, chosen, obtain
-from tests.cluster.operator_fixture import Bench, install_operator, remove_operator
+from tests.cluster.installation import install_operator, remove_operator
 
 try:
     PROVIDER = chosen()

@@ -6,8 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.cluster.bench import Bench
 from tests.cluster.harness import provider
-from tests.cluster.operator_fixture import Bench, install_operator
+from tests.cluster.installation import install_operator
 from tests.cluster.project_images import TRAINER
 from tests.cluster.ratings import NODES, Ratings, prepare_inputs
 

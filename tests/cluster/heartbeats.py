@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.cluster.bench import NAMESPACE, RELEASE, Bench
 from tests.cluster.harness.manifests import pod_spec
-from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
 
 # Runs in a pod: says a heartbeat with the pod's token, and prints how it is answered.
 _SPEAK = """

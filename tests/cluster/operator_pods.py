@@ -4,8 +4,8 @@ import json
 import signal
 from typing import Any
 
+from tests.cluster.bench import NAMESPACE, RELEASE, Bench
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
 
 _DEPLOYMENT = f"deployment/{RELEASE}"
 

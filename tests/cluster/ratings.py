@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.operator_fixture import BUCKET, Bench
+from tests.cluster.bench import BUCKET, Bench
 from tests.cluster.project_images import ROOT
 from trainjobs.api.yaml_documents import documents
 from trainjobs.core.checkpoints.layout import run_prefix

@@ -1,13 +1,7 @@
 """What tests do to the release that all of them share, and how it becomes again what it was."""
 
-from tests.cluster.operator_fixture import (
-    CHART,
-    NAMESPACE,
-    RELEASE,
-    Bench,
-    install_operator,
-    mark_changed,
-)
+from tests.cluster.bench import CHART, NAMESPACE, RELEASE, Bench
+from tests.cluster.installation import install_operator, mark_changed
 from tests.cluster.operator_pods import scaled, until_replicas
 
 

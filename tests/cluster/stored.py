@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from tests.cluster.operator_fixture import BUCKET, Bench
+from tests.cluster.bench import BUCKET, Bench
 from tests.harness.s3 import S3Account
 from trainjobs.core.checkpoints.layout import CheckpointRef, run_prefix
 from trainjobs.storage.checkpoints import CheckpointStore

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 from tests.cluster.stored import stored, undisturbed
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.cluster.bench import Bench
 from tests.cluster.harness import training_operator
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.operator_fixture import Bench
 
 # Deleting the kind deletes every job of the cluster.
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 from trainjobs.api.base import Section
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.runs import KINDS, Run

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tests.cluster import release
-from tests.cluster.operator_fixture import CHART, Bench, chart_values
+from tests.cluster.bench import CHART, Bench
+from tests.cluster.installation import chart_values
 from tests.cluster.operator_pods import scaled
 
 # The shared release serves every namespace: two must not serve one, so that one rests meanwhile.

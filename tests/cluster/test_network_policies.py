@@ -5,12 +5,12 @@ comes through; kind's network enforces them, and there the stranger must not. Wh
 does is tried with a policy that closes a pod to everybody.
 """
 
+from tests.cluster.bench import Bench
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.kind import KindCluster
 from tests.cluster.harness.manifests import pod
 from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.operator_fixture import Bench
 from trainjobs.api.runs import RewardModelRun
 from trainjobs.core.plan.environment import MASTER_PORT, METRICS_PORT
 from trainjobs.core.plan.network_policy import network_policy

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import release
+from tests.cluster.bench import Bench
 from tests.cluster.harness.node import Node
 from tests.cluster.harness.sandbox import checked, wait_for
-from tests.cluster.operator_fixture import Bench
 from tests.cluster.stored import stored, undisturbed
 
 pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("own_cluster")]

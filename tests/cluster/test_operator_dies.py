@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cluster.operator_fixture import NAMESPACE, Bench
+from tests.cluster.bench import NAMESPACE, Bench
 from tests.cluster.operator_pods import free_lease, kill, leader, operator_pods, scaled
 from tests.cluster.stored import stored, undisturbed
 

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from tests.cluster import release
+from tests.cluster.bench import Bench
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.node import Node
 from tests.cluster.harness.sandbox import wait_for
-from tests.cluster.operator_fixture import Bench
 from tests.cluster.project_images import TRAINER
 from tests.cluster.ratings import STEPS, Ratings, prepare_inputs
 from tests.cluster.stored import stored

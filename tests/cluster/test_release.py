@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.cluster import release
-from tests.cluster.operator_fixture import CRDS, NAMESPACE, RELEASE, Bench
+from tests.cluster.bench import NAMESPACE, RELEASE, Bench
+from tests.cluster.installation import CRDS
 from tests.cluster.operator_pods import leader, operator_pods, scaled
 
 pytestmark = pytest.mark.alone

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.cluster import release
+from tests.cluster.bench import NAMESPACE, RELEASE, Bench
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.heartbeats import spoken_by_stranger
-from tests.cluster.operator_fixture import NAMESPACE, RELEASE, Bench
 from tests.cluster.operator_pods import operator_pods, scaled
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]

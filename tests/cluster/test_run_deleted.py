@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.bench import BUCKET, SECRET, Bench
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.narrow_line import NarrowLine, dead_registry, narrow_line
-from tests.cluster.operator_fixture import BUCKET, SECRET, Bench
 from tests.harness.s3 import REGION
 
 ENDLESS = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "8")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.cluster.operator_fixture import Bench, seconds_between
+from tests.cluster.bench import Bench, seconds_between
 
 FIRST = ("--steps", "10", "--step-seconds", "0.5", "--save-every", "5")
 SECOND = ("--steps", "5")

@@ -1,6 +1,6 @@
 """What a new attempt would not mend fails at once, and says why."""
 
-from tests.cluster.operator_fixture import Bench, seconds_between
+from tests.cluster.bench import Bench, seconds_between
 
 
 def test_a_bad_row_fails_the_run_without_another_try_and_says_where(bench: Bench):

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 
 ENDLESS = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "8")
 

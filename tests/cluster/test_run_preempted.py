@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.bench import Bench
 from tests.cluster.harness.manifests import pod
-from tests.cluster.operator_fixture import Bench
 from tests.cluster.stored import stored, undisturbed
 
 # A checkpoint is due only at the end: what is stored before was saved because somebody asked.

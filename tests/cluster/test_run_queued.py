@@ -8,7 +8,7 @@ decides, and when, is not tried here.
 import json
 from typing import Any
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 
 QUEUE = "team"
 SCRIPT = ("--steps", "120", "--step-seconds", "0.25", "--save-every", "8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 
 
 def validated(manifest: str, tmp_path: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A pod speaks for its own run, attempt and node, and for nothing else."""
 
+from tests.cluster.bench import Bench
 from tests.cluster.heartbeats import heartbeat, spoken, spoken_by_stranger
-from tests.cluster.operator_fixture import Bench
 
 SCRIPT = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "40")
 

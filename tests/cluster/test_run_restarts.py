@@ -6,7 +6,7 @@ import signal
 import time
 from datetime import datetime
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 from tests.cluster.stored import stored, undisturbed
 
 LONG = ("--steps", "120", "--step-seconds", "0.25", "--save-every", "8")

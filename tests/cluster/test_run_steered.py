@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 
 LONG = ("--steps", "160", "--step-seconds", "0.25", "--save-every", "20")
 

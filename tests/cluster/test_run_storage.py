@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.cluster.bench import BUCKET, SECRET, Bench
 from tests.cluster.harness.layout import HUB
 from tests.cluster.harness.own import OwnCluster
-from tests.cluster.operator_fixture import BUCKET, SECRET, Bench
 from tests.harness.s3 import REGION
 from tests.harness.tls import make_certificate
 from tests.harness.versitygw import binary

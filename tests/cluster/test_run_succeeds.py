@@ -2,7 +2,7 @@
 
 import time
 
-from tests.cluster.operator_fixture import Bench, seconds_between
+from tests.cluster.bench import Bench, seconds_between
 
 
 def test_an_applied_run_trains_and_succeeds(bench: Bench):

@@ -1,6 +1,6 @@
 """What keeps a run from starting is in its conditions, in the words of whoever holds it up."""
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 
 
 def test_a_pod_that_fits_nowhere_is_said_in_the_schedulers_words(bench: Bench):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.cluster.operator_fixture import BUCKET, Bench
+from tests.cluster.bench import BUCKET, Bench
 from trainjobs.core.checkpoints.layout import run_prefix
 
 PAIR = ("left", "right")

@@ -8,7 +8,7 @@ from typing import Any
 
 from kubernetes import client, config
 
-from tests.cluster.operator_fixture import NAMESPACE, Bench
+from tests.cluster.bench import NAMESPACE, Bench
 from tests.cluster.operator_pods import leader
 from tests.cluster.stored import stored, undisturbed
 from trainjobs.core.checkpoints.claim import Claim

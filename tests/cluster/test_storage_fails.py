@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.bench import BUCKET, Bench
 from tests.cluster.harness.own import OwnCluster
 from tests.cluster.harness.s3 import ClusterS3
-from tests.cluster.operator_fixture import BUCKET, Bench
 from tests.cluster.stored import stored, undisturbed
 from tests.harness.s3 import S3Account
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.cluster.operator_fixture import Bench
+from tests.cluster.bench import Bench
 from tests.cluster.operator_pods import leader
 from tests.cluster.stored import stored, undisturbed
 from tests.cluster.watches import Watches, watches_of

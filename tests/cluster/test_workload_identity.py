@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.cluster.bench import BUCKET, SECRET, Bench
 from tests.cluster.cloud import Cloud
 from tests.cluster.harness.own import OwnCluster
-from tests.cluster.operator_fixture import BUCKET, SECRET, Bench
 from tests.harness.s3 import REGION
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.bench import Bench
 from tests.cluster.harness.sandbox import checked
-from tests.cluster.operator_fixture import Bench
 from tests.cluster.operator_pods import operator_pods
 
 # Longer than a connection for ordinary requests is kept that nobody uses.
