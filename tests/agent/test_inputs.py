@@ -53,6 +53,7 @@ def test_a_recipe_that_is_not_there_is_refused(bench):
         ),
         ({"command": ["/no/script.py"]}, 10, "spec.runtime.command: there is no script /no/script.py"),
         ({"store": "file://relative"}, 10, "storage"),
+        ({"command": [], "model": {"uri": "hf://org/name"}}, 10, "task: SFT is not trained by this version"),
         ({"model": {"uri": "hf://only-a-name"}}, 10, "give hf://organisation/name"),
     ],
 )

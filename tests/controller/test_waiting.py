@@ -66,6 +66,20 @@ def test_what_the_platform_forbids_is_refused_in_words(operator: Operator, world
     assert world.jobs() == []
 
 
+def test_what_this_version_cannot_train_is_refused_before_anything_is_held(operator: Operator, world: World):
+    operator.start()
+    world.create(run("chat", runtime={}))
+    failed = world.wait_for_condition("chat", "Failed")
+    accepted = world.condition("chat", "Accepted")
+    assert (failed["reason"], accepted["status"], accepted["reason"]) == (
+        "Unsupported",
+        "False",
+        "Unsupported",
+    )
+    assert accepted["message"].startswith("kind: SFTRun is not trained by this version")
+    assert world.jobs() == []
+
+
 def test_an_object_that_this_version_cannot_read_is_told_so(
     operator: Operator, world: World, plane: ControlPlane
 ):
@@ -135,7 +149,7 @@ def test_without_pytorchjobs_runs_wait_and_go_on_when_they_are_installed(
 def test_a_service_account_that_is_missing_is_said_and_waited_for(operator: Operator, world: World):
     defaults = {"image": "trainer:1", "storageUri": "s3://runs", "serviceAccounts": ["s3-writer"]}
     operator.start(defaults=defaults)
-    world.create(run("chat", runtime={"serviceAccountName": "s3-writer"}))
+    world.create(run("chat", runtime={"command": ["train.py"], "serviceAccountName": "s3-writer"}))
     said = world.wait_for_condition("chat", "Accepted", "False")
     assert "there is no ServiceAccount s3-writer" in said["message"]
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "s3-writer"}}

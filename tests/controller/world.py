@@ -17,6 +17,7 @@ RUN: dict[str, Any] = {
         "baseModel": {"uri": "hf://org/model"},
         "dataset": {"train": "s3://data/rows.jsonl"},
         "training": {"maxSteps": 100},
+        "runtime": {"command": ["train.py"]},
     },
 }
 PLURALS = {"RewardModelRun": "rewardmodelruns", "SFTRun": "sftruns", "RLHFRun": "rlhfruns"}

@@ -28,6 +28,7 @@ from trainjobs.agent.waiting import Waiting
 from trainjobs.agent.workspace import Workspace
 from trainjobs.core.outputs import METRICS, Done
 from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.recipe.support import untrained
 from trainjobs.core.reports import Directive, Outcome
 from trainjobs.errors import Hang, InvalidRecipe, Preempted, TrainingError
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -54,6 +55,8 @@ class Attempt:
             raise InvalidRecipe(
                 f"--node-rank {options.node_rank}: the recipe has {recipe.processes.nodes} node(s)"
             )
+        if (why := untrained(recipe)) is not None:
+            raise InvalidRecipe(why)
         self._recipe = recipe
         self._options = options
         self._stop = stop

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     # refusals
     INVALID_SPEC = "InvalidSpec"
     POLICY_DENIED = "PolicyDenied"
+    UNSUPPORTED = "Unsupported"
     BACKEND_MISSING = "BackendMissing"
     DEPENDENCY_FAILED = "DependencyFailed"
     DEPENDENCY_MISSING = "DependencyMissing"

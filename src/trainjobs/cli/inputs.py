@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
+from trainjobs.core.recipe.support import unsupported
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound
 from trainjobs.ml.data.jsonl import JsonLines
 from trainjobs.ml.data.scored import ScoredRows
@@ -14,6 +15,12 @@ from trainjobs.ml.data.scored import ScoredRows
 ROWS: Final = 20
 """Rows of each file that are looked at, by the reader that training reads them all with."""
 _FILE: Final = "file://"
+
+
+def support_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
+    """Yield what this version cannot do of what a run asks for, each with its exit code."""
+    for one in unsupported(run):
+        yield InvalidRecipe.exit_code, Fault(str(manifest), "", one.field, str(one))
 
 
 def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from trainjobs.api.labels import GROUP
 from trainjobs.api.manifest import Fault, check
 from trainjobs.api.runs import Run
+from trainjobs.core.recipe.support import check_support
 from trainjobs.errors import InvalidRecipe, UsageError
 
 
@@ -69,10 +70,12 @@ def validate(manifest: str | Path, *, overrides: Sequence[str] = ()) -> list[Run
         overrides: `path=value`, applied to every run.
 
     Raises:
-        InvalidRecipe: something is wrong; the message has one line for each thing that is.
+        InvalidRecipe: something is wrong, or not trained by this version; one line for each such thing.
         UsageError: there is no such file, or an override cannot be applied.
     """
-    return [run for run, _ in load([Path(manifest)], overrides)]
+    runs = [run for run, _ in load([Path(manifest)], overrides)]
+    check_support(runs)
+    return runs
 
 
 def load(named: Iterable[Path], overrides: Sequence[str] = ()) -> list[tuple[Run, Path]]:

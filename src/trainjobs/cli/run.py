@@ -136,6 +136,7 @@ def _run_shared(
     """One run over several machines: lead it here (rank 0), or follow its leader."""
     from dataclasses import replace
 
+    from trainjobs.core.recipe.support import check_support
     from trainjobs.local.leader import Leader
 
     if node_rank is None or master is None:
@@ -149,6 +150,7 @@ def _run_shared(
             f"give 0 to {run.spec.topology.nodes - 1}, or more nodes"
         )
     address, port = _address(master)
+    check_support(runs)
     if node_rank:
         return _follow(run, options, watcher, node_rank, address, port)
     leader = Leader(address, port)

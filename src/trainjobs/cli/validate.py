@@ -27,7 +27,7 @@ def validate(
     trainjobs validate rmrun.yaml
     trainjobs validate rmrun.yaml --set spec.training.epochs=2 --output json
     """
-    from trainjobs.cli.inputs import input_faults
+    from trainjobs.cli.inputs import input_faults, support_faults
     from trainjobs.cli.manifests import checked
     from trainjobs.errors import InvalidRecipe
     from trainjobs.local.ordering import in_order
@@ -38,7 +38,8 @@ def validate(
     for file in checked(named, overrides or ()):
         wrong = [(10, fault) for fault in file.faults]
         for run in file.runs:
-            wrong += input_faults(run, file.path)
+            # Of what cannot be trained at all, data and model are of no interest.
+            wrong += list(support_faults(run, file.path)) or list(input_faults(run, file.path))
             right.append((str(file.path), run.kind, run.metadata.name))
         runs += file.runs
         faults += wrong

@@ -180,6 +180,13 @@ _KINDS: Final = (
         Budget.NONE,
         "Remove what the message names, or ask those who run this platform to allow it.",
     ),
+    FailureKind(
+        Reason.UNSUPPORTED,
+        None,
+        Budget.NONE,
+        "Ask for what this version trains (docs/reference/trained.md), give a training script of your own as "
+        "spec.runtime.command, or wait for a version that trains it; then make a new run.",
+    ),
     FailureKind(Reason.UNKNOWN, None, Budget.RESTARTS, "Read the last lines of the pod's log."),
 )
 

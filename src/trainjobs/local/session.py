@@ -19,6 +19,7 @@ from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import DependencyState
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.recipe.resolve import store_uri
+from trainjobs.core.recipe.support import check_support
 from trainjobs.core.reports import Heartbeat
 from trainjobs.core.settings import Settings
 from trainjobs.errors import InvalidRecipe
@@ -75,9 +76,11 @@ def run_all(runs: Sequence[Run], options: Options, watcher: Watcher) -> Iterator
     An interruption ends the whole: what comes after is not begun.
 
     Raises:
-        InvalidRecipe: the runs wait for each other, or one differs from what is under way under its name.
+        InvalidRecipe: this version cannot train one of the runs, they wait for each other, or one differs
+            from what is under way under its name.
         RunInUse: another program drives one of them.
     """
+    check_support(runs)
     for run in in_order(runs):
         result = run_one(run, options, watcher)
         yield result

@@ -10,6 +10,7 @@ from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.runs import Run
 from trainjobs.api.tracking import Tracking
 from trainjobs.core.decide.dependencies import references
+from trainjobs.core.recipe.support import check_support
 from trainjobs.errors import UsageError
 from trainjobs.local.driver import Watcher
 from trainjobs.local.folder import RunFolder
@@ -23,13 +24,15 @@ def try_all(runs: Sequence[Run], options: Options, watcher: Watcher) -> Iterator
     are made, and storage is asked whether it would take them. What was there before stays as it is.
 
     Raises:
+        InvalidRecipe: this version cannot train one of them.
         UsageError: a run is a script of the user's own, whose steps only it can limit.
         AccessDenied, StorageUnavailable: the run's storage would not do.
         Others as of `run_all`.
     """
+    check_support(runs)
+    rehearsals = [rehearsal(run) for run in runs]
     for run in runs:
         check_storage(run, options)
-    rehearsals = [rehearsal(run) for run in runs]
     with _room(runs, options.root) as root:
         yield from run_all(rehearsals, replace(options, root=root), watcher)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import trainjobs
 from trainjobs.cli import crds, validate
 from trainjobs.cli.inputs import ROWS
+from trainjobs.errors import InvalidRecipe
 
 HEAD = """\
 apiVersion: trainjobs.dev/v1alpha1
@@ -131,6 +133,21 @@ def test_columns_are_mapped_before_they_are_missed(manifest: Path):
     (manifest.parent / "train.jsonl").write_text('{"body": "text", "meta": {"score": 3}}\n')
     fields = "spec.dataset.fields={report: body, dimensions: {accuracy: meta.score}}"
     assert _validate(manifest, "--set", fields).exit_code == 0
+
+
+def test_what_cannot_be_trained_is_said_once_and_nothing_else_of_its_files(manifest: Path):
+    (manifest.parent / "train.jsonl").unlink()
+    manifest.write_text(
+        HEAD.replace("RewardModelRun", "SFTRun").partition("  objective:")[0]
+        + f"---\n{HEAD.partition('    regression:')[0].replace('Regression', 'Pairwise')}"
+    )
+    done = _validate(manifest)
+    assert done.exit_code == 10
+    kind, objective = done.stderr.splitlines()
+    assert kind.startswith(f"error: {manifest}: kind: SFTRun is not trained by this version")
+    assert objective.startswith(f"error: {manifest}: spec.objective.type: Pairwise is not trained")
+    with pytest.raises(InvalidRecipe, match="SFTRun scores: kind: SFTRun"):
+        trainjobs.validate(manifest)
 
 
 def test_programs_get_every_fault_as_json(manifest: Path):

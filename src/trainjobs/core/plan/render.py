@@ -16,6 +16,7 @@ from trainjobs.core.plan.pod import pod_template
 from trainjobs.core.plan.policy import Violation, violations
 from trainjobs.core.plan.pytorchjob import backend, pytorchjob
 from trainjobs.core.plan.reach import unreachable
+from trainjobs.core.recipe.support import unsupported
 from trainjobs.core.settings import Settings
 from trainjobs.errors import InvalidRecipe
 
@@ -42,7 +43,11 @@ def rendering(plan: Plan) -> Rendering:
     final = merged(planned, plan.run.spec.pod_template)
     return Rendering(
         objects=(network_policy(plan.run), pytorchjob(plan, final)),
-        violations=(*unreachable(plan, final), *violations(plan, planned, final)),
+        violations=(
+            *(Violation(one.field, one.message, Reason.UNSUPPORTED) for one in unsupported(plan.run)),
+            *unreachable(plan, final),
+            *violations(plan, planned, final),
+        ),
     )
 
 

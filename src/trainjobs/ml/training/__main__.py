@@ -4,19 +4,22 @@ import argparse
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import torch.distributed as dist
 
+from trainjobs.core.recipe.model import Task
+from trainjobs.core.recipe.support import untrained
 from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.ml.training.failures import classify, write_failure
 from trainjobs.ml.training.regression import train_regression
 from trainjobs.ml.training.session import Session
 
 _log = logging.getLogger("trainjobs.training")
-_TASKS = {"Regression": train_regression}
+TASKS: Mapping[Task, Callable[[Session], None]] = {"Regression": train_regression}
+"""What trains each task of `core.recipe.support.TRAINED`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,10 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(session: Session) -> None:
     session.check_processes()
-    train = _TASKS.get(session.recipe.task)
-    if train is None:
-        raise InvalidRecipe(f"task {session.recipe.task} cannot be trained by this version of trainjobs")
-    train(session)
+    if (why := untrained(session.recipe)) is not None:
+        raise InvalidRecipe(why)
+    TASKS[session.recipe.task](session)
     _leave_group()
 
 

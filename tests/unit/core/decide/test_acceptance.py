@@ -18,6 +18,7 @@ from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed, Refusal
 
 DENIED = Refusal("PolicyDenied", "spec.podTemplate: hostPath is not allowed", permanent=True)
+UNTRAINED = Refusal("Unsupported", "kind: SFTRun is not trained by this version", permanent=True)
 MISSING = Refusal("BackendMissing", "PyTorchJob is not installed", permanent=False)
 
 
@@ -34,6 +35,7 @@ def test_a_run_that_names_itself_is_refused() -> None:
     [
         ((DENIED,), "Failed", "PolicyDenied"),
         ((MISSING,), "Pending", "BackendMissing"),
+        ((UNTRAINED,), "Failed", "Unsupported"),
         ((MISSING, DENIED), "Failed", "PolicyDenied"),
         ((Refusal("SomethingNew", "no", permanent=True),), "Failed", "InvalidSpec"),
     ],

@@ -199,7 +199,9 @@ def test_code_from_models_is_refused_where_the_platform_forbids_it() -> None:
 
     assert fields(baseModel=model) == []
     assert fields(forbids, baseModel=model) == ["spec.baseModel.trustRemoteCode"]
-    assert fields(forbids, kind="RLHFRun", algorithm={"type": "DPO", "dpo": {"reference": model}}) == [
+    own = {"command": ["train.py"]}
+    algorithm = {"type": "DPO", "dpo": {"reference": model}}
+    assert fields(forbids, kind="RLHFRun", algorithm=algorithm, runtime=own) == [
         "spec.algorithm.dpo.reference.trustRemoteCode"
     ]
 
