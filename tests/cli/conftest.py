@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cli.stored_runs import place  # noqa: F401
 from tests.harness.versitygw import pytest_collection_finish, s3, s3_environment  # noqa: F401
 
 PROGRAM = (sys.executable, "-m", "trainjobs")

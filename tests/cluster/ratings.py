@@ -93,9 +93,9 @@ class Ratings:
         return folder / "runs" / "rewardmodelrun" / str(manifest["metadata"]["name"]) / "artifacts" / "model"
 
     def pull(self, name: str, folder: Path) -> Path:
-        """Take the run's model home by `trainjobs checkpoints pull`."""
+        """Take the run's model home by `trainjobs pull`."""
         self._trainjobs(
-            "checkpoints", "pull", self.uri(name), "--artifact", "model", "--to", str(folder),
+            "pull", f"{self.uri(name)}/artifacts/model", "--to", str(folder),
             environment=self.bench.cluster.s3.environment,
         )  # fmt: skip
         return folder

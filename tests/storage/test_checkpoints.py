@@ -94,7 +94,7 @@ def test_an_artifact_replaces_the_one_before(run: CheckpointStore, make_folder: 
     )
     assert run.get_artifact("model", tmp_path / "model").step == 2
     assert read(tmp_path / "model") == {"model.safetensors": b"new"}
-    assert run.artifacts() == ("model",)
+    assert run.artifacts() == {"model": "artifacts/model"}
     assert run.verify() == ()
     with pytest.raises(InvalidRecipe, match="artifact name"):
         run.put_artifact("../model", make_folder(FILES), step=1, attempt=1)

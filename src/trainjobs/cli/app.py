@@ -23,7 +23,8 @@ VERBS: Final[dict[str, str]] = {
     "diagnose": "Say what the curves of a run mean, and what to do.",
     "score": "Score texts with a trained reward model.",
     "evaluate": "Evaluate a trained reward model on a data file.",
-    "checkpoints": "List, pull, verify and prune checkpoints in storage.",
+    "pull": "Fetch a run's model, report or checkpoint from storage.",
+    "checkpoints": "List, verify and prune checkpoints in storage.",
     "crds": "Print the CustomResourceDefinitions of the four kinds.",
 }
 """Verb → what it does, in the order of the help; the module has the verb's name."""

@@ -1,21 +1,21 @@
-"""`trainjobs checkpoints`: what of a run is in storage, taken home, proved, tidied up."""
+"""`trainjobs checkpoints`: what of a run is in storage, proved, tidied up."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trainjobs.api.checkpoints import KeepBest
 from trainjobs.cli.console import Output, OutputOption, error_line, print_json
-from trainjobs.errors import StorageUnavailable, UsageError
+from trainjobs.errors import StorageUnavailable
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="URI|RUN_DIR", help="s3://… or file:///… of a run's folder, or the folder itself."
+        metavar="RUN|URI",
+        help="A run's folder, here or in storage (s3://…, file:///…), or the URI of a part of it.",
     ),
 ]
 MetricOption = Annotated[
@@ -37,14 +37,14 @@ DirectionOption = Annotated[
 
 @app.callback()
 def checkpoints() -> None:
-    """List, pull, verify and prune checkpoints in storage.
+    """List, verify and prune checkpoints in storage.
 
     Keys for s3:// come from the environment, a profile or a workload identity, as every AWS tool finds them;
     AWS_ENDPOINT_URL names a server of your own.
 
     \b
     trainjobs checkpoints list runs/rewardmodelrun/review-ratings
-    trainjobs checkpoints pull s3://models/runs/ml/RewardModelRun/ratings-1a2b3c4d --best
+    trainjobs checkpoints verify s3://models/runs/ml/RewardModelRun/ratings-1a2b3c4d
     """
 
 
@@ -66,7 +66,7 @@ def list_(
     from trainjobs.cli.stored import open_run
 
     run = open_run(target)
-    keep_best = _keep_best(run.keep_best, metric, direction)
+    keep_best = keep_best_of(run.keep_best, metric, direction)
     found = rows(run.store, keep_best)
     artifacts = list(run.store.artifacts())
     if output is Output.JSON:
@@ -87,57 +87,6 @@ def list_(
         typer.echo("no complete checkpoint yet")
     if artifacts:
         typer.echo(f"artifacts: {', '.join(artifacts)}")
-
-
-@app.command()
-def pull(
-    target: Target,
-    to: Annotated[
-        Path | None, typer.Option(help="Folder to write; default is the checkpoint's or artifact's name.")
-    ] = None,
-    step: Annotated[int | None, typer.Option(min=0, help="The checkpoint of this step.")] = None,
-    best: Annotated[bool, typer.Option("--best", help="The best checkpoint.")] = False,
-    artifact: Annotated[str | None, typer.Option(help="An artifact instead: model, report.")] = None,
-    metric: MetricOption = None,
-    direction: DirectionOption = None,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Fetch a checkpoint or an artifact; every file is verified.
-
-    The latest checkpoint, if nothing else is said.
-    A pull that was cut off goes on where it was.
-
-    \b
-    trainjobs checkpoints pull s3://models/runs/ml/SFTRun/chat-1a2b3c4d --artifact model --to ./chat
-    """
-    from trainjobs.cli.checkpoint_table import size_text
-    from trainjobs.cli.pulling import choose, fetch
-    from trainjobs.cli.stored import open_run
-
-    if sum((step is not None, best, artifact is not None)) > 1:
-        raise UsageError("--step, --best and --artifact exclude each other; give one")
-    run = open_run(target)
-    folder = choose(
-        run,
-        step=step,
-        best_by=_keep_best(run.keep_best, metric, direction) if best else None,
-        artifact=artifact,
-    )
-    where = to or Path(folder.rpartition("/")[2])
-    manifest = fetch(run.store.store.at(folder), where)
-    if output is Output.JSON:
-        print_json(
-            {
-                "folder": str(where),
-                "source": f"{run.store.store.uri}/{folder}",
-                "step": manifest.step,
-                "attempt": manifest.attempt,
-                "files": len(manifest.files),
-                "bytes": manifest.size,
-            }
-        )
-    else:
-        typer.echo(f"{where}: {len(manifest.files)} files, {size_text(manifest.size)}, verified")
 
 
 @app.command()
@@ -199,7 +148,7 @@ def prune(
     from trainjobs.core.checkpoints.retention import Best, Retention
 
     run = open_run(target)
-    by = _keep_best(run.keep_best, metric, direction)
+    by = keep_best_of(run.keep_best, metric, direction)
     own = 2 if run.recipe is None else run.recipe.checkpoints.keep_latest
     retention = Retention(
         own if keep_latest is None else keep_latest,
@@ -217,7 +166,7 @@ def prune(
         typer.echo("nothing to delete")
 
 
-def _keep_best(own: KeepBest, metric: str | None, direction: Better | None) -> KeepBest:
+def keep_best_of(own: KeepBest, metric: str | None, direction: Better | None) -> KeepBest:
     """The run's own way to choose the best, with what the command line says of it."""
     changes = {
         **({"metric": metric} if metric is not None else {}),

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from trainjobs.cli.console import print_json
-from trainjobs.cli.learning import need_torch, print_evaluation
+from trainjobs.cli.learning import ModelTarget, need_torch, print_evaluation
 from trainjobs.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -15,7 +15,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a model's.")],
+    model: ModelTarget,
     data: Annotated[Path, typer.Option("--data", help="Rows with scores: a JSONL file or a folder.")],
     output: Annotated[
         str, typer.Option("--output", "-o", help="text, json, or a file to write the results to.")
@@ -43,8 +43,10 @@ def evaluate(
     for path in (predictions, None if output in ("text", "json") else Path(output)):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"{path}: its folder is not there; make it, or give another path")
+    from trainjobs.cli.local_copies import at_hand
     from trainjobs.ml.silence import silence
 
+    folder = at_hand(model, "model")
     silence()
     from trainjobs.api.evaluation import Evaluation
     from trainjobs.ml.evaluation.on_file import evaluate_on_file
@@ -53,8 +55,9 @@ def evaluate(
     # Shown on a terminal only.
     with Console(stderr=True).status(f"Scoring {data}"):
         result, rows = evaluate_on_file(
-            model,
+            folder,
             data,
+            named=model,
             train=train,
             settings=Evaluation(bootstrap_samples=bootstrap_samples, confidence=confidence),
             batch_size=batch_size,

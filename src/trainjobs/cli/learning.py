@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from trainjobs.core.diagnosis import Finding
     from trainjobs.ml.evaluation.results import EvaluationResult
 
+ModelTarget = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A run's folder, a model's, or the URI of either (s3://…).")
+]
+RunTarget = Annotated[
+    str,
+    typer.Argument(metavar="RUN|URI", help="A run's folder, or the URI of it or of its report (s3://…)."),
+]
 COLOURS = {"Critical": "red", "Warning": "yellow", "Info": "cyan"}
 
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from trainjobs.cli.console import Output, OutputOption, print_json
-from trainjobs.cli.learning import need_torch, plain_table
+from trainjobs.cli.learning import ModelTarget, need_torch, plain_table
 from trainjobs.errors import InvalidData, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ WINDOW = 2048
 
 @app.command()
 def score(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a model's.")],
+    model: ModelTarget,
     file: Annotated[
         str | None,
         typer.Argument(metavar="[FILE|-]", help="A report (.json), rows (.jsonl), or - for standard input."),
@@ -60,12 +60,14 @@ def score(
     if text and (min_overall is not None or to is not None):
         raise UsageError("--min-overall and --to are for rows: give a FILE, or - for standard input")
     need_torch()
+    from trainjobs.cli.local_copies import at_hand
     from trainjobs.ml.silence import silence
 
+    folder = at_hand(model, "model")
     silence()
     from trainjobs.ml.scoring import RewardModel
 
-    loaded = RewardModel.load(model, device=device)
+    loaded = RewardModel.load(folder, device=device)
     job = _Job(loaded, batch_size, output, to)
     if min_overall is not None:
         _check_limit(loaded, min_overall)

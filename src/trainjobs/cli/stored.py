@@ -4,13 +4,21 @@ import os
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import ValidationError
 
 from trainjobs.api.checkpoints import KeepBest
-from trainjobs.api.runs import Run
-from trainjobs.core.checkpoints.layout import ARTIFACTS, ATTEMPTS, CHECKPOINTS, RECIPE, CheckpointRef
+from trainjobs.core.checkpoints.layout import (
+    ARTIFACTS,
+    ATTEMPTS,
+    CHECKPOINTS,
+    RECIPE,
+    CheckpointRef,
+    parse_checkpoint_name,
+    split_place,
+)
 from trainjobs.core.checkpoints.manifest import Manifest
 from trainjobs.core.checkpoints.retention import Direction, ranked
 from trainjobs.core.recipe.model import Recipe
@@ -35,54 +43,131 @@ class StoredRun:
 
     store: CheckpointStore
     recipe: Recipe | None
+    part: str
+    """Folder, in the run's, of the artifact or checkpoint that was named; empty where the run itself was."""
 
     @property
     def keep_best(self) -> KeepBest:
         """By which metric the best is chosen: the recipe's, or the default."""
         return KeepBest() if self.recipe is None else self.recipe.checkpoints.keep_best
 
+    def named(self) -> str:
+        """Return the folder, in the run's, of what was named; the model where it was the run itself.
+
+        Raises:
+            UsageError: it is not there; says what is.
+        """
+        kind, _, name = self.part.partition("/")
+        if kind == ARTIFACTS:
+            return self.artifact(name)
+        if kind == CHECKPOINTS:
+            ref = parse_checkpoint_name(name)
+            if ref not in self.store.complete():
+                raise UsageError(f"{self.store.store.uri}: has no complete checkpoint {name}")
+            return self.part
+        if "model" not in self.store.artifacts() and self.store.complete():
+            raise UsageError(
+                f"{self.store.store.uri}: has no model yet; its newest checkpoint comes with --checkpoint"
+            )
+        return self.artifact("model")
+
+    def artifact(self, name: str) -> str:
+        """Return the folder, in the run's, of an artifact.
+
+        Raises:
+            UsageError: the run has none of that name; says which it has.
+        """
+        there = self.store.artifacts()
+        if name not in there:
+            raise UsageError(
+                f"{self.store.store.uri}: has no artifact {name}; it has {', '.join(there) or 'none yet'}"
+            )
+        return there[name]
+
 
 def open_run(target: str) -> StoredRun:
-    """Open what `target` names: `s3://…`, `file:///…`, or a run's folder on this machine.
+    """Open the run that `target` names: by its URI, its folder on this machine, or that of a part of it.
+
+    Args:
+        target: `s3://…` or `file:///…` of a run's folder, of an artifact or of a checkpoint, as a status or a
+            command prints them; or a path.
 
     Raises:
         UsageError: no run is stored there.
         AccessDenied, StorageUnavailable, InvalidRecipe: it cannot be read; says why.
     """
+    whole, part = split_place(target)
+    if part:
+        found = _opened(whole)
+        if found is not None:
+            return replace(found, part=part)
+    found = _opened(target)
+    if found is None:
+        raise UsageError(
+            f"{target}: no run is stored there; give a run's folder, or the URI that its status shows"
+        )
+    return found
+
+
+def _opened(target: str) -> StoredRun | None:
+    """The run whose folder `target` is, or None where it is none."""
     settings = replace(StorageSettings.from_environment(os.environ), retry_seconds=RETRY_SECONDS)
-    uri = target
-    if "://" not in target:
-        path = Path(target).expanduser().absolute()
+    uri = target.rstrip("/")
+    path = path_of(target)
+    if path is not None:
         if not path.is_dir():
             raise UsageError(f"{target}: no such folder; give a run's folder, or its s3:// or file:/// URI")
-        run = RunFolder(path).load()
-        uri, settings = _where(run, settings) if run else (path.as_uri(), settings)
-        uri = uri or path.as_uri()
-    store = open_store(uri.rstrip("/"), settings=settings)
-    _require_a_run(store)
-    return StoredRun(CheckpointStore(store), _recipe(store))
+        uri, settings = _where(path, settings)
+    store = open_store(uri, settings=settings)
+    if not _holds_a_run(store):
+        return None
+    return StoredRun(CheckpointStore(store), _recipe(store), "")
 
 
-def _where(run: Run, settings: StorageSettings) -> tuple[str, StorageSettings]:
-    """URI of a local run's storage, empty where that is its own folder."""
+def path_of(target: str) -> Path | None:
+    """The path on this machine that a path or a `file://` URI means; None for what lies elsewhere.
+
+    Raises:
+        UsageError: it lies in a volume of a cluster.
+    """
+    if target.startswith("pvc://"):
+        raise UsageError(f"{target}: lies in a volume of the cluster; mount it, and give the path there")
+    if target.startswith("file://"):
+        return Path(unquote(urlsplit(target).path))
+    return None if "://" in target else Path(target).expanduser().absolute()
+
+
+def _where(path: Path, settings: StorageSettings) -> tuple[str, StorageSettings]:
+    """Storage of the run in a folder on this machine: that folder itself, unless the run says another."""
+    run = RunFolder(path).load()
+    if run is None or run.spec.checkpoints.storage.uri is None:
+        return path.as_uri(), settings
     storage = run.spec.checkpoints.storage
-    if storage.uri is None:
-        return "", settings
     return store_uri(run, Settings()), replace(
         settings, endpoint=storage.endpoint or settings.endpoint, region=storage.region or settings.region
     )
 
 
-def _require_a_run(store: Store) -> None:
+def storage_of(run: Path) -> str:
+    """URI of the storage of a run in a folder on this machine."""
+    return _where(run, StorageSettings())[0]
+
+
+def _holds_a_run(store: Store) -> bool:
+    """Whether a run is stored there.
+
+    Raises:
+        UsageError: runs are stored below; names them.
+    """
     parts = {ATTEMPTS, CHECKPOINTS, ARTIFACTS}
     keys = [info.key for info in islice(store.list(), KEYS_LOOKED_AT)]
     if any(key.partition("/")[0] in parts for key in keys):
-        return
+        return True
     below = sorted({run for key in keys if (run := _run_of(key, parts))})
     if below:
         named = ", ".join(f"{store.uri}/{run}" for run in below[:RUNS_NAMED])
         raise UsageError(f"{store.uri}: holds runs, and is none itself; name one of them: {named}")
-    raise UsageError(f"{store.uri}: no run is stored there; give the folder that holds checkpoints/")
+    return False
 
 
 def _run_of(key: str, parts: set[str]) -> str:

@@ -26,6 +26,7 @@ from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.core.checkpoints.resume import ResumePolicy, choose_resume
 from trainjobs.core.checkpoints.retention import Retention, to_delete
 from trainjobs.errors import CorruptCheckpoint
+from trainjobs.storage.artifacts import artifacts_of
 from trainjobs.storage.attempts import Attempts
 from trainjobs.storage.complete import Damage, fetch_folder, read_manifest, verify_folder
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
@@ -188,10 +189,9 @@ class CheckpointStore:
         """Fetch an artifact into a folder, each file verified."""
         return fetch_folder(self.store.at(artifact_folder(name)), target)
 
-    def artifacts(self) -> tuple[str, ...]:
-        """Return the names of the artifacts that are complete."""
-        parts = (info.key.split("/") for info in self.store.list(ARTIFACTS))
-        return tuple(sorted(part[1] for part in parts if len(part) == 3 and part[2] == MANIFEST))
+    def artifacts(self) -> dict[str, str]:
+        """Return the artifacts that are complete: name → folder, sorted by name."""
+        return artifacts_of(self.store)
 
     def finish(self, result: bytes, *, attempt: int) -> None:
         """Write the run's result, once and for all.

@@ -166,6 +166,19 @@ def artifact_folder(name: str) -> str:
     return f"{ARTIFACTS}/{name}"
 
 
+def split_place(place: str) -> tuple[str, str]:
+    """Take the URI or path of a run's part apart: (the run's folder, the part's folder in it).
+
+    What names no part is a whole: `s3://models/run` → (`s3://models/run`, "").
+    """
+    above, _, name = place.rstrip("/").rpartition("/")
+    run, _, kind = above.rpartition("/")
+    is_artifact = kind == ARTIFACTS and _WORD.fullmatch(name) is not None
+    if run and (is_artifact or (kind == CHECKPOINTS and parse_checkpoint_name(name) is not None)):
+        return run, f"{kind}/{name}"
+    return place, ""
+
+
 def _attempt(attempt: int) -> int:
     if not 1 <= attempt <= MAX_ATTEMPT:
         raise ValueError(f"attempt {attempt} is outside 1…{MAX_ATTEMPT}")

@@ -21,6 +21,7 @@ def evaluate_on_file(
     path: Path,
     data: Path,
     *,
+    named: str,
     train: Path | None,
     settings: Evaluation,
     batch_size: int,
@@ -30,6 +31,7 @@ def evaluate_on_file(
 
     Args:
         path: folder of a run, or the model's own.
+        named: what the model is called in the result.
         data: rows with scores, laid out as the training rows were.
         train: rows to fit the baselines on; None takes those that training left beside the model.
         settings: resamples and coverage of the intervals.
@@ -59,7 +61,7 @@ def evaluate_on_file(
             truncated_tokens=predicted.truncated_tokens,
             dropped=predicted.dropped,
         ),
-        model=str(path),
+        model=named,
         baselines=_baselines(model_folder(path), train, config),
         now=datetime.now(UTC),
     )

@@ -15,9 +15,10 @@ from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidData, UsageError
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
 from trainjobs.ml.evaluation.results import EvaluationResult, PredictedRow, read_predictions, read_result
+from trainjobs.storage.artifacts import artifact_here
 
-PLACES = ("artifacts/report", "report", ".")
-"""Where the files may be in a given folder: a run's, one that was pulled, or the output folder itself."""
+PLACES = ("report", ".")
+"""Where else than in the artifact: in one that was pulled, or in an output folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def find_files(path: Path) -> Path:
     """
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder; give a run's folder (runs/<kind>/<name>)")
-    for place in PLACES:
-        folder = path / place
+    artifact = artifact_here(path, "report")
+    for folder in (*([artifact] if artifact else []), *(path / place for place in PLACES)):
         if (folder / outputs.METRICS).exists() or (folder / outputs.EVALUATION).exists():
             return folder
     if running := sorted(path.glob(f"work/attempt-*/node-0/output/{outputs.METRICS}")):

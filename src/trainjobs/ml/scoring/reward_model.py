@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from trainjobs.core.outputs import MODEL
 from trainjobs.errors import InvalidData, ModelNotFound, UsageError
 from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder
 from trainjobs.ml.evaluation.overall import OverallScale
@@ -17,6 +18,7 @@ from trainjobs.ml.modeling.regression import TrainedModel, load_trained
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.scoring.grades import Grade, grade
 from trainjobs.ml.scoring.prediction import Precision, predict
+from trainjobs.storage.artifacts import artifact_here
 
 WINDOW = 4096
 """Texts encoded, sorted and scored together."""
@@ -143,10 +145,8 @@ def model_folder(path: Path) -> Path:
     """
     if not path.is_dir():
         raise ModelNotFound(f"{path}: no such folder; give a run's folder, or the model's")
-    for inside in ("artifacts/model", "model"):
-        if (path / inside).is_dir():
-            return path / inside
-    return path
+    inside = path / MODEL
+    return artifact_here(path, MODEL) or (inside if inside.is_dir() else path)
 
 
 def hold_to_range(scores: npt.NDArray[np.float64], config: ScoringConfig) -> npt.NDArray[np.float64]:
