@@ -1,11 +1,12 @@
 """Every behaviour of storage is shown on a folder and on a real S3 server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.harness.s3_in_memory import S3InMemory, s3_in_memory
 from tests.harness.versitygw import (  # noqa: F401
     REGION,
     S3Server,
@@ -78,3 +79,13 @@ def make_folder(tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3InMemory]:
+    """A store that can be made to answer as others do, with one bucket, `b`; this process is signed in."""
+    with s3_in_memory() as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        running.make_bucket("b")
+        yield running

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from trainjobs.storage.outage import Outage
-from trainjobs.storage.s3_errors import Refusal
+from trainjobs.storage.s3_words import Refusal
 
 Result = TypeVar("Result")
 

@@ -14,7 +14,9 @@ from trainjobs.errors import InvalidRecipe
 from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.keys import find_keys
 from trainjobs.storage.retry import with_retries
-from trainjobs.storage.s3_errors import Place, Refusal, explain
+from trainjobs.storage.s3_errors import explain
+from trainjobs.storage.s3_region import region_of
+from trainjobs.storage.s3_words import Place, Refusal
 from trainjobs.storage.settings import Addressing, StorageSettings
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ class S3Connection:
         self.budget = budget
         keys = find_keys(bucket)
         config = _config(bucket, settings, keys.provider)
-        self.place = Place(bucket, settings.endpoint or f"AWS {config['region']}", keys.source)
+        region = config["region"]
+        self.place = Place(bucket, settings.endpoint or f"AWS {region}", keys.source, region)
         options = _client_options(settings)
         self.bucket = Bucket(
             config=config,
@@ -74,7 +77,7 @@ class S3Connection:
 
     def _call(self, doing: str, operation: Callable[[], Result], seconds: float) -> Result:
         def refusal(error: Exception) -> Refusal:
-            return explain(error, self.place, doing)
+            return explain(error, self.place, doing, lambda: region_of(self.place, self.settings))
 
         return with_retries(
             operation, refusal, errors=REQUEST_ERRORS, seconds=seconds, outage=self.settings.outage

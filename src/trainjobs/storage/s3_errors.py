@@ -1,124 +1,166 @@
 """What an S3 server's refusal means, in one line.
 
 obstore folds most answers into one error type, and its text holds the HTTP status, the server's XML
-and the chain of causes; this reads them back. Verified against versitygw 1.8 and AWS's list of codes.
+and the chain of causes; this reads them back. Verified against versitygw 1.8, and against what AWS, MinIO,
+Ceph, GCS, R2 and B2 are known to answer (`tests/harness/s3_dialects.py`).
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
+from trainjobs.storage.s3_network import explain_network
+from trainjobs.storage.s3_words import Place, Refusal, Said
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound
 
-_STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,100})</Code>")
-_MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
-# An error of botocore's, which gives the keys: its type and its words.
-_GIVES_NO_KEYS = re.compile(r"External AWS credential provider: (\w+): (.{1,300})")
-# What asking again does not mend: an answer of the token service's, unless it is busy; and mistakes here.
-_TOKEN_SERVICE_SAYS = re.compile(r"An error occurred \((\w+)\)")
-_TOKEN_SERVICE_BUSY = re.compile(r"Throttling\w*|IDPCommunicationError|Internal\w+|ServiceUnavailable|5\d\d")
-_MISTAKES = {"FileNotFoundError", "NoCredentialsError", "ParamValidationError", "PermissionError"}
+REGION = "spec.checkpoints.storage.region (AWS_REGION)"
+ENDPOINT = "spec.checkpoints.storage.endpoint (AWS_ENDPOINT_URL)"
+
 _KEYS = {
     "AccessDenied",
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
     "InvalidAccessKeyId",
     "InvalidToken",
-    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "XAdminUserNotFound",
 }
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded"}
+_REGION = {
+    "IllegalLocationConstraintException",
+    "IncorrectEndpoint",
+    "InvalidRegionName",
+    "PermanentRedirect",
+    "WrongRegion",
+}
+# Codes that others share, and the words by which a wrong region is known among them.
+_REGION_WORDS = re.compile(r"\bregion\b.*\b(wrong|expecting|valid|incorrect)\b|valid region", re.I)
+_MAY_BE_REGION = {
+    "AuthorizationHeaderMalformed",
+    "InvalidArgument",
+    "InvalidRequest",
+    "SignatureDoesNotMatch",
+}
+_EXPECTED = re.compile(r"<Region>([A-Za-z0-9-]{1,60})</Region>|expecting '([A-Za-z0-9-]{1,60})'")
+# Answers that another try may mend, though their status says that the request is at fault.
+_PASSING = {
+    "BadDigest",
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "InvalidPart",
+    "NoSuchUpload",
+    "OperationAborted",
+    "RequestTimeout",
+    "SlowDown",
+    "XAmzContentSHA256Mismatch",
+}
 _BUSY = {408, 425, 429}
-# A certificate that is not trusted now will not be in a minute.
-_NOT_TRUSTED = ("UnknownIssuer", "invalid peer certificate")
-# The cause as the network library writes it, and as a person would.
-_CAUSES = (
-    ("UnknownIssuer", "its certificate is not trusted; name the CA's file in AWS_CA_BUNDLE"),
-    ("invalid peer certificate", "its certificate is not valid for this address"),
-    ("dns error", "its name does not resolve"),
-    ("Connection refused", "connection refused"),
-    ("ConnectionRefused", "connection refused"),
-    ("unreachable", "no route to it"),
-    ("TimedOut", "no answer in time"),
-    ("timed out", "no answer in time"),
-    ("ConnectionReset", "the connection was cut"),
-    ("IncompleteMessage", "the connection was cut"),
-    ("UnexpectedEof", "the connection was cut"),
-)
+_SPEAKS_TLS = re.compile(r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port", re.I)
+# What object_store makes of a 301: it keeps neither the status nor the answer.
+_REDIRECTED = "redirect without LOCATION"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a request went, for messages: never a key itself."""
+def explain(
+    error: Exception, place: Place, doing: str, ask_region: Callable[[], str] = lambda: ""
+) -> Refusal:
+    """Return what an exception of obstore means for `doing` something at `place`.
 
-    bucket: str
-    endpoint: str
-    keys_from: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The error to raise, and whether trying again may help."""
-
-    error: TrainjobsError
-    transient: bool
-
-
-def explain(error: Exception, place: Place, doing: str) -> Refusal:
-    """Return what an exception of obstore means for `doing` something at `place`."""
-    text = str(error)
-    status = int(match[1]) if (match := _STATUS.search(text)) else None
-    code = match[1] if (match := _CODE.search(text)) else ""
-    where = f"s3://{place.bucket} at {place.endpoint}"
-    if type(error).__name__ == "AlreadyExistsError":
+    Args:
+        ask_region: asks the server for the bucket's region, "" if it does not say; called only where a
+            wrong region is the cause and the answer itself does not name the right one.
+    """
+    said = Said.read(str(error))
+    where = str(place)
+    if type(error).__name__ == "InvalidPathError":
+        return _no_path(said, where, doing)
+    if type(error).__name__ == "AlreadyExistsError" and said.code not in _PASSING:
         return Refusal(AlreadyExists(f"{where}: exists already ({doing})"), transient=False)
-    if status is None and (no_keys := _GIVES_NO_KEYS.search(text)):
-        return _without_keys(no_keys[1], no_keys[2], where, place, doing)
-    if status is None:
-        away = f"{where}: cannot be reached: {_cause(text)} ({doing})"
-        return Refusal(StorageUnavailable(away), transient=not any(one in text for one in _NOT_TRUSTED))
+    if said.code in _REGION or _REDIRECTED in said.text or _is_region(said):
+        return _wrong_region(said, place, doing, ask_region)
+    if said.status is None:
+        return explain_network(said.text, place, doing)
+    return _by_code(said, place, doing) or _by_status(error, said, place, doing)
+
+
+def _by_code(said: Said, place: Place, doing: str) -> Refusal | None:
+    where, code = str(place), said.code
     if code == "NoSuchBucket":
         missing = f"{where}: there is no bucket {place.bucket!r}; make it, or correct the storage URI"
         return Refusal(StorageUnavailable(missing), transient=False)
     if code == "InvalidBucketName":
         invalid = f"{where}: {place.bucket!r} cannot be a bucket's name; correct the storage URI"
         return Refusal(InvalidRecipe(invalid), transient=False)
-    if code in _KEYS or status in (401, 403):
-        return Refusal(_denied(status, code, where, place, doing), transient=False)
-    if code in _FULL or status == 507:
+    if code in _CLOCK:
+        # Another machine's clock may be right, so another attempt may help; waiting does not.
+        skewed = f"{where}: {said.words} ({doing}); set this machine's clock right{said.server_time}"
+        return Refusal(StorageUnavailable(skewed), transient=False)
+    if code == "InvalidObjectState":
+        archived = f"{where}: {said.words} ({doing}); the object is in an archive: restore it first"
+        return Refusal(InvalidRecipe(archived), transient=False)
+    if code in _PASSING:
+        return Refusal(StorageUnavailable(f"{where}: answered {said.words} ({doing})"), transient=True)
+    return None
+
+
+def _by_status(error: Exception, said: Said, place: Place, doing: str) -> Refusal:
+    where, status = str(place), said.status
+    assert status is not None
+    if said.code in _KEYS or status in (401, 403):
+        return Refusal(_denied(said, place, doing), transient=False)
+    if said.code in _FULL or status == 507:
         return Refusal(StorageUnavailable(f"{where}: storage is full ({doing})"), transient=False)
     if isinstance(error, FileNotFoundError) or status == 404:
         return Refusal(ObjectNotFound(f"{where}: not found ({doing})"), transient=False)
-    said = f"{where}: answered {status} {code or _said(text)} ({doing})"
-    if code == "NotImplemented" or status == 501:
-        needs = f"{said}; trainjobs needs a server with conditional writes (If-None-Match)"
-        return Refusal(StorageUnavailable(needs), transient=False)
-    return Refusal(StorageUnavailable(said), transient=status >= 500 or status in _BUSY)
+    if _SPEAKS_TLS.search(said.text):
+        plain = f"{where}: speaks TLS only ({doing}); {ENDPOINT} must begin with https://"
+        return Refusal(InvalidRecipe(plain), transient=False)
+    answered = f"{where}: answered {said.words} ({doing})"
+    if (status >= 500 and status != 501) or status in _BUSY:
+        return Refusal(StorageUnavailable(answered), transient=True)
+    if status == 412:
+        # Somebody else wrote in between: asked anew, the question may have another answer.
+        return Refusal(StorageUnavailable(answered), transient=False)
+    if said.code == "NotImplemented" or status == 501:
+        answered += f"; trainjobs needs a store with conditional writes (If-None-Match): correct {ENDPOINT}"
+    return Refusal(InvalidRecipe(answered), transient=False)
 
 
-def _denied(status: int, code: str, where: str, place: Place, doing: str) -> AccessDenied:
-    return AccessDenied(
-        f"{where}: access denied ({code or status}, {doing}); the keys come from {place.keys_from}: "
-        "check them and what they may do"
+def _is_region(said: Said) -> bool:
+    return said.code in _MAY_BE_REGION and bool(_REGION_WORDS.search(said.message))
+
+
+def _wrong_region(said: Said, place: Place, doing: str, ask_region: Callable[[], str]) -> Refusal:
+    found = _EXPECTED.search(said.text)
+    expected = (found[1] or found[2]) if found else ask_region()
+    is_in = (
+        f"the bucket is in region {expected!r}, not" if expected and expected != place.region else "not in"
+    )
+    fields = f"{REGION} and {ENDPOINT}" if _endpoint_is_wrong(said, place) else REGION
+    words = said.words or "redirected without an address"
+    return Refusal(
+        InvalidRecipe(f"{place}: {is_in} {place.region!r}; correct {fields}: {words} ({doing})"),
+        transient=False,
     )
 
 
-def _without_keys(kind: str, words: str, where: str, place: Place, doing: str) -> Refusal:
-    none = f"{where}: no keys from {place.keys_from}: {words} ({doing})"
-    said = _TOKEN_SERVICE_SAYS.match(words)
-    if kind in _MISTAKES or (said and not _TOKEN_SERVICE_BUSY.fullmatch(said[1])):
-        return Refusal(AccessDenied(f"{none}; check the role, and whom it trusts"), transient=False)
-    return Refusal(StorageUnavailable(none), transient=True)
+def _endpoint_is_wrong(said: Said, place: Place) -> bool:
+    """Whether the server, and not only the signature, is of another region."""
+    of_server = _REDIRECTED in said.text or said.code in {
+        "PermanentRedirect",
+        "IllegalLocationConstraintException",
+    }
+    return of_server and "://" in place.endpoint
 
 
-def _said(text: str) -> str:
-    return match[1] if (match := _MESSAGE.search(text)) else ""
+def _no_path(said: Said, where: str, doing: str) -> Refusal:
+    key = f"the key '{said.key}'" if said.key else "a key"
+    holds = f"{where}: holds {key}, which cannot be the path of a file ({doing})"
+    return Refusal(InvalidRecipe(f"{holds}; rename or delete that object"), transient=False)
 
 
-def _cause(text: str) -> str:
-    for needle, words in _CAUSES:
-        if needle in text:
-            return words
-    return text.split("\n", 1)[0].rsplit(" - ", 1)[-1][:200]
+def _denied(said: Said, place: Place, doing: str) -> AccessDenied:
+    return AccessDenied(
+        f"{place}: access denied ({said.words}, {doing}); the keys come from {place.keys_from}: "
+        "check them and what they may do"
+    )

@@ -1,13 +1,20 @@
 """Texts as obstore 0.12 and versitygw 1.8 wrote them, and what each means."""
 
 import pytest
-from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    GenericError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
-from trainjobs.storage.s3_errors import Place, explain
+from trainjobs.storage.s3_errors import explain
+from trainjobs.storage.s3_words import Place
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound
 
-PLACE = Place("bucket", "http://127.0.0.1:7070", "the environment (AWS_ACCESS_KEY_ID)")
+PLACE = Place("bucket", "http://127.0.0.1:7070", "the environment (AWS_ACCESS_KEY_ID)", "us-east-1")
 
 
 def answered(status: int, code: str = "") -> str:
@@ -52,8 +59,14 @@ BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
         (GenericError(answered(400, "ExpiredToken")), AccessDenied, "ExpiredToken", False),
         (GenericError(answered(400, "InvalidBucketName")), InvalidRecipe, "cannot be a bucket's name", False),
         (GenericError(answered(507, "InsufficientStorage")), StorageUnavailable, "storage is full", False),
-        (GenericError(answered(501, "NotImplemented")), StorageUnavailable, "conditional writes", False),
-        (GenericError(answered(400, "BadDigest")), StorageUnavailable, "answered 400 BadDigest", False),
+        (GenericError(answered(501, "NotImplemented")), InvalidRecipe, "conditional writes", False),
+        (GenericError(answered(400, "BadDigest")), StorageUnavailable, "answered 400 BadDigest: words", True),
+        (GenericError(answered(400, "InvalidRequest")), InvalidRecipe, "400 InvalidRequest: words", False),
+        (GenericError(answered(400)), InvalidRecipe, "answered 400 (writing", False),
+        (PreconditionError(answered(412)), StorageUnavailable, "answered 412", False),
+        (AlreadyExistsError(answered(409, "OperationAborted")), StorageUnavailable, "answered 409", True),
+        (FileNotFoundError(answered(404, "NoSuchUpload")), StorageUnavailable, "404 NoSuchUpload", True),
+        (GenericError(answered(400, "RequestTimeout")), StorageUnavailable, "400 RequestTimeout", True),
         (GenericError(answered(503, "SlowDown")), StorageUnavailable, "answered 503 SlowDown", True),
         (GenericError(answered(500)), StorageUnavailable, "answered 500", True),
         (GenericError(answered(429)), StorageUnavailable, "answered 429", True),

@@ -1,0 +1,57 @@
+"""Why there was no answer from an S3 server: the network, its certificate, or nobody who gives keys."""
+
+import re
+
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
+from trainjobs.storage.s3_words import Place, Refusal
+
+# An error of botocore's, which gives the keys: its type and its words.
+_GIVES_NO_KEYS = re.compile(r"External AWS credential provider: (\w+): (.{1,300})")
+# What asking again does not mend: an answer of the token service's, unless it is busy; and mistakes here.
+_TOKEN_SERVICE_SAYS = re.compile(r"An error occurred \((\w+)\)")
+_TOKEN_SERVICE_BUSY = re.compile(r"Throttling\w*|IDPCommunicationError|Internal\w+|ServiceUnavailable|5\d\d")
+_MISTAKES = {"FileNotFoundError", "NoCredentialsError", "ParamValidationError", "PermissionError"}
+# A certificate that is not trusted now will not be in a minute.
+_NOT_TRUSTED = ("UnknownIssuer", "invalid peer certificate")
+# What rustls makes of the first bytes of a server that does not speak TLS.
+_SPEAKS_NO_TLS = ("InvalidContentType",)
+# The cause as the network library writes it, and as a person would.
+_CAUSES = (
+    ("UnknownIssuer", "its certificate is not trusted; name the CA's file in AWS_CA_BUNDLE"),
+    ("invalid peer certificate", "its certificate is not valid for this address"),
+    ("dns error", "its name does not resolve"),
+    ("Connection refused", "connection refused"),
+    ("ConnectionRefused", "connection refused"),
+    ("unreachable", "no route to it"),
+    ("TimedOut", "no answer in time"),
+    ("timed out", "no answer in time"),
+    ("ConnectionReset", "the connection was cut"),
+    ("IncompleteMessage", "the connection was cut"),
+    ("UnexpectedEof", "the connection was cut"),
+)
+
+
+def explain_network(text: str, place: Place, doing: str) -> Refusal:
+    """Return what an exception of obstore without an answer in it means."""
+    if no_keys := _GIVES_NO_KEYS.search(text):
+        return _without_keys(no_keys[1], no_keys[2], place, doing)
+    if any(one in text for one in _SPEAKS_NO_TLS):
+        plain = f"{place}: does not speak TLS ({doing}); spec.checkpoints.storage.endpoint (AWS_ENDPOINT_URL)"
+        return Refusal(InvalidRecipe(f"{plain} must begin with http://"), transient=False)
+    away = f"{place}: cannot be reached: {_cause(text)} ({doing})"
+    return Refusal(StorageUnavailable(away), transient=not any(one in text for one in _NOT_TRUSTED))
+
+
+def _without_keys(kind: str, words: str, place: Place, doing: str) -> Refusal:
+    none = f"{place}: no keys from {place.keys_from}: {words} ({doing})"
+    said = _TOKEN_SERVICE_SAYS.match(words)
+    if kind in _MISTAKES or (said and not _TOKEN_SERVICE_BUSY.fullmatch(said[1])):
+        return Refusal(AccessDenied(f"{none}; check the role, and whom it trusts"), transient=False)
+    return Refusal(StorageUnavailable(none), transient=True)
+
+
+def _cause(text: str) -> str:
+    for needle, words in _CAUSES:
+        if needle in text:
+            return words
+    return text.split("\n", 1)[0].rsplit(" - ", 1)[-1][:200]
