@@ -55,6 +55,8 @@ class CheckpointSync:
         self._tries = 0
         self.fenced: Fenced | None = None
         self.last_error: TrainjobsError | None = None
+        self.not_deleted: TrainjobsError | None = None
+        """Why checkpoints that are kept no longer are still there."""
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
         self._thread.start()
 
@@ -121,8 +123,21 @@ class CheckpointSync:
         self._status.upload_seconds += time.monotonic() - started
         self._status.checkpoint_bytes = manifest.size
         _log.info("checkpoint of step %d is in storage (%d bytes)", checkpoint.step, manifest.size)
-        self._store.prune(self._retention, attempt=self._attempt)
+        self._prune()
         self.refresh()
+
+    def _prune(self) -> None:
+        """Delete what is kept no longer; where that cannot be, storage fills up, and nothing is lost."""
+        try:
+            self._store.prune(self._retention, attempt=self._attempt)
+        except Fenced:
+            raise
+        except (StorageUnavailable, AccessDenied, InvalidRecipe) as error:
+            if self.not_deleted is None:
+                _log.warning("old checkpoints are not deleted: %s; training goes on, and all are kept", error)
+            self.not_deleted = error
+        else:
+            self.not_deleted = None
 
     def refresh(self) -> None:
         """Read again which checkpoints storage holds."""
@@ -139,15 +154,20 @@ class CheckpointSync:
         self._tell()
 
     def _unusable(self, checkpoint: LocalCheckpoint, error: TrainjobsError) -> None:
-        """A folder that changes may be whole soon; one that goes on changing, or is gone, is given up."""
+        """A folder that changes may be whole soon; one that goes on changing, or is gone, is given up.
+
+        So is, at once, what storage refuses for good.
+        """
         self._tries += 1
-        if checkpoint.path.is_dir() and self._tries < _TRIES_OF_A_CHANGING_FOLDER:
+        refused = isinstance(error, InvalidRecipe)
+        if not refused and checkpoint.path.is_dir() and self._tries < _TRIES_OF_A_CHANGING_FOLDER:
             self._wait(_FIRST_PAUSE)
             return
         _log.warning("checkpoint of step %d cannot be stored: %s", checkpoint.step, error)
         self._status.upload_failures += 1
         with self._changed:
             self._tries = 0
+            self.last_error = error if refused else self.last_error
             self._pending = [other for other in self._pending if other.path != checkpoint.path]
             self._changed.notify_all()
         self._tell()
@@ -207,12 +227,12 @@ class CheckpointSync:
         return CheckpointRef(checkpoint.step, self._attempt)
 
     def _tell(self) -> None:
-        error = self.last_error
+        error, kept = self.last_error, self.not_deleted
         self._status.set_sync(
             SyncState(
                 healthy=error is None,
                 reason=error.reason if error else "",
-                message=str(error) if error else "",
+                message=str(error) if error else f"old checkpoints are not deleted: {kept}" if kept else "",
                 pending=len(self._pending),
             )
         )

@@ -28,6 +28,7 @@ class SyncState(Section):
     reason: str = ""
     """Why not; `Synced` when storage answers again that was away before training."""
     message: str = ""
+    """What storage said; where they do reach it, why old ones are not deleted."""
     pending: int = 0
     """Checkpoints saved here and not yet complete in storage."""
 

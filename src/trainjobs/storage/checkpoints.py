@@ -25,7 +25,7 @@ from trainjobs.core.checkpoints.layout import (
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.core.checkpoints.resume import ResumePolicy, choose_resume
 from trainjobs.core.checkpoints.retention import Retention, to_delete
-from trainjobs.errors import CorruptCheckpoint
+from trainjobs.errors import AccessDenied, CorruptCheckpoint
 from trainjobs.storage.artifacts import artifacts_of
 from trainjobs.storage.attempts import Attempts
 from trainjobs.storage.complete import Damage, fetch_folder, read_manifest, verify_folder
@@ -179,11 +179,22 @@ class CheckpointStore:
         """
         folder = artifact_folder(name)
         self.attempts.require_newest(attempt)
-        self.store.delete([f"{folder}/{MANIFEST}"])
+        self._retract(folder)
         files = upload_folder(
             self.store.at(folder), source, before_each=lambda: self.attempts.require_newest(attempt)
         )
         return self._write_manifest(folder, files, step=step, attempt=attempt, metrics=metrics)
+
+    def _retract(self, folder: str) -> None:
+        """Make an earlier artifact of that name not exist, so that nobody takes a mixture of both for one."""
+        manifest = f"{folder}/{MANIFEST}"
+        if self.store.head(manifest) is None:
+            return
+        try:
+            self.store.delete([manifest])
+        except AccessDenied:
+            # Keys that may not delete may write over it still, and nothing is no manifest either.
+            self.store.put(manifest, b"")
 
     def get_artifact(self, name: str, target: Path) -> Manifest:
         """Fetch an artifact into a folder, each file verified."""

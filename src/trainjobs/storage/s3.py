@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,9 +132,13 @@ class S3Store(Store):
 
     @override
     def delete(self, keys: Iterable[str]) -> None:
-        full, bucket = [self._full(key) for key in keys], self._connection.bucket
-        if full:
-            self._connection.call(f"deleting {full[0]}", lambda: bucket.delete(full))
+        for _ in self._connection.threads.map(self._delete, [self._full(key) for key in keys]):
+            pass
+
+    def _delete(self, full: str) -> None:
+        # S3 has no word for an object that was not there; Google's has.
+        with suppress(ObjectNotFound):
+            self._connection.call(f"deleting {full}", lambda: self._connection.bucket.delete(full))
 
     @override
     def delete_folder(self, folder: str) -> None:

@@ -94,6 +94,9 @@ def _config(bucket: str, settings: StorageSettings, provider: Boto3CredentialPro
         "region": settings.region or provider.config.get("region") or "us-east-1",
         "virtual_hosted_style_request": settings.addressing is Addressing.VIRTUAL,
         "conditional_put": "etag",
+        # Many stores know no deletion of several objects at once, and its answer can be a success that denies
+        # every single one. Nothing here deletes so much that the one request saved would count.
+        "disable_bulk_delete": True,
     }
     if settings.endpoint is not None:
         config["endpoint"] = _endpoint(bucket, settings.endpoint, settings.addressing)

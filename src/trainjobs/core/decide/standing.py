@@ -69,7 +69,8 @@ def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     if failing is None:
         if not any(map(_knows_storage, latest)):
             return status
-        message = "checkpoints reach storage"
+        remarks = [f"; node {beat.node_rank}: {beat.sync.message}" for beat in latest if beat.sync.message]
+        message = "".join(["checkpoints reach storage", *remarks])
         return conditions.true(status, ConditionType.SYNCED, Reason.SYNCED, message, now)
     said = failing.sync.message or failing.sync.reason or "storage cannot be reached"
     message = f"node {failing.node_rank}: {said}"
