@@ -2,7 +2,7 @@
 
 from trainjobs.core.checkpoints.claim import Claim, fenced_by
 from trainjobs.core.checkpoints.layout import ATTEMPTS, attempt_key, parse_attempt_key
-from trainjobs.errors import CorruptCheckpoint, Fenced
+from trainjobs.errors import CorruptCheckpoint, Fenced, InvalidRecipe
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
 from trainjobs.storage.transfer import in_parallel
 
@@ -46,12 +46,14 @@ class Attempts:
 
         Raises:
             Fenced: a newer attempt, or this one for another owner, has been claimed.
+            InvalidRecipe: the store lets an object be created twice.
         """
         self.require_newest(claim.attempt)
         try:
             self._store.create(attempt_key(claim.attempt), claim.to_json())
         except AlreadyExists:
             return self._same_owner(claim)
+        self._require_created_once(claim)
         self.require_newest(claim.attempt)
         return claim
 
@@ -66,6 +68,18 @@ class Attempts:
             raise Fenced(
                 f"{self._store.uri}: attempt {newer} has taken over; attempt {attempt} must not write", newer
             )
+
+    def _require_created_once(self, claim: Claim) -> None:
+        """Create the claim that is there again: a store that lets it would let another owner, too."""
+        key = attempt_key(claim.attempt)
+        try:
+            self._store.create(key, claim.to_json())
+        except AlreadyExists:
+            return
+        raise InvalidRecipe(
+            f"{self._store.uri}: this store does not heed If-None-Match: it let {key} be created twice, so "
+            "two attempts could both own the run; give spec.checkpoints.storage one with conditional writes"
+        )
 
     def _same_owner(self, claim: Claim) -> Claim:
         there = self.claim_of(claim.attempt)
