@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainjobs.core.checkpoints.layout import MANIFEST
-from trainjobs.errors import TrainjobsError
+from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.storage.complete import fetch_folder
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import StorageSettings
@@ -35,19 +35,37 @@ def fetch_objects(
     folder, _, name = uri.rstrip("/").rpartition("/")
     target = cache / "s3" / hashlib.sha256(uri.encode()).hexdigest()[:24]
     parent = open_store(folder, settings=settings) if folder not in ("s3:/", "s3:") else None
-    if parent is not None and (one := parent.head(name)) is not None:
+    store = parent.at(name) if parent is not None else open_store(uri, settings=settings)
+    if parent is not None and (one := parent.head(name)) is not None and not _is_marker(one, store):
         _fetch(parent, (one,), target, progress)
         return target / name
-    store = parent.at(name) if parent is not None else open_store(uri, settings=settings)
     if store.head(MANIFEST) is not None:
         manifest = fetch_folder(store, target)
         progress(manifest.size, manifest.size)
         return target
-    found = tuple(info for info in store.list() if not info.key.endswith("/"))
+    found = tuple(store.list())
     if not found:
         raise missing(f"{uri}: nothing is stored there; check the bucket and the path")
+    _refuse_clash(store, found)
     _fetch(store, found, target, progress)
     return target
+
+
+def _is_marker(one: ObjectInfo, folder: Store) -> bool:
+    """Whether an object only stands for the folder of its name: some tools write no slash at its end."""
+    return one.size == 0 and next(folder.list(), None) is not None
+
+
+def _refuse_clash(store: Store, objects: tuple[ObjectInfo, ...]) -> None:
+    keys = {info.key for info in objects}
+    for key in sorted(keys):
+        parts = key.split("/")
+        above = next((one for end in range(1, len(parts)) if (one := "/".join(parts[:end])) in keys), None)
+        if above is not None:
+            raise InvalidRecipe(
+                f"{store.uri}: {above!r} is an object, and {key!r} lies below it; a disk can hold one "
+                "of the two only: rename or delete the other"
+            )
 
 
 def _fetch(store: Store, objects: tuple[ObjectInfo, ...], target: Path, progress: Progress) -> None:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from trainjobs.core.checkpoints.layout import safe_key
 from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.files import HashedParts, hashed, write_file
+from trainjobs.storage.markers import without_markers
 from trainjobs.storage.s3_connection import S3Connection
 from trainjobs.storage.settings import MIB
 from trainjobs.storage.store import Digest, ObjectInfo, ObjectNotFound, Store
@@ -125,10 +126,9 @@ class S3Store(Store):
     def list(self, folder: str = "") -> Iterator[ObjectInfo]:
         prefix = self._full(folder) if folder else self._prefix
         bucket, skip = self._connection.bucket, len(self._prefix) + 1 if self._prefix else 0
-        stream = self._connection.call(f"listing {prefix}", lambda: list(bucket.list(prefix or None)))
-        for page in stream:
-            for meta in page:
-                yield ObjectInfo(meta["path"][skip:], meta["size"])
+        pages = self._connection.call(f"listing {prefix}", lambda: list(bucket.list(prefix or None)))
+        listed = [ObjectInfo(meta["path"][skip:], meta["size"]) for page in pages for meta in page]
+        yield from without_markers(listed, folder, lambda key: self.head(key) is not None)
 
     @override
     def delete(self, keys: Iterable[str]) -> None:
