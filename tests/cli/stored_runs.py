@@ -74,7 +74,7 @@ def rating_run() -> RewardModelRun:
                 "objective": {"type": "Regression", "regression": {"dimensions": [{"name": "sentiment"}]}},
                 "checkpoints": {
                     "keepLatest": 1,
-                    "keepBest": {"metric": "eval_pearson", "direction": "Higher"},
+                    "keepBest": {"metric": "eval_pearson"},
                 },
             },
         }

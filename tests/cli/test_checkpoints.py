@@ -48,9 +48,37 @@ def test_list_says_which_is_latest_best_and_resumed_from(place: Place) -> None:
 
 
 def test_the_best_is_chosen_by_another_metric_when_asked(place: Place) -> None:
-    found = answer("list", place.uri, "--metric", "eval_loss", "--direction", "Lower")
+    found = answer("list", place.uri, "--metric", "eval_loss")
 
     assert [one["step"] for one in found["checkpoints"] if one["best"]] == [300]
+    assert found["bestBy"] == {"metric": "eval_loss", "direction": "Lower"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--metric", "eval_loss", "--direction", "Higher"),
+            "--direction Higher: of eval_loss lower is better",
+        ),
+        (("--direction", "Lower"), "--direction Lower: of eval_pearson higher is better; leave it out"),
+        (("--metric", "eval_f1"), "--metric eval_f1: no figure of trainjobs; say by --direction whether"),
+    ],
+)
+@pytest.mark.parametrize("verb", [("list",), ("prune", "--keep-latest", "1")], ids=str)
+def test_the_worst_is_never_taken_for_the_best(
+    place: Place, verb: tuple[str, ...], options: tuple[str, ...], said: str
+) -> None:
+    before = answer("list", place.uri)["checkpoints"]
+
+    assert str(refusal(verb[0], place.uri, *verb[1:], *options)).startswith(said)
+    assert answer("list", place.uri)["checkpoints"] == before
+
+
+def test_pruning_by_another_metric_keeps_the_best_by_it(place: Place) -> None:
+    gone = answer("prune", place.uri, "--metric", "eval_loss", "--keep-latest", "1", "--dry-run")["deleted"]
+
+    assert gone == ["step-00000100-a0001"]
 
 
 def test_list_shows_people_a_table(place: Place) -> None:

@@ -113,6 +113,7 @@ def test_what_is_damaged_is_refused_and_the_file_is_named(place: Place, tmp_path
         ("/artifacts/adapter", [], "has no artifact adapter; it has model, report"),
         ("/checkpoints/step-00000150-a0001", [], "has no complete checkpoint step-00000150-a0001"),
         ("", ["--best", "--metric", "eval_mae"], "no checkpoint has the metric eval_mae"),
+        ("", ["--best", "--metric", "eval_loss", "--direction", "Higher"], "of eval_loss lower is better"),
         ("", ["--best", "--step", "100"], "exclude each other"),
         ("", ["--model", "--checkpoint"], "exclude each other"),
     ],

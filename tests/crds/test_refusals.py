@@ -19,6 +19,8 @@ from trainjobs.api.yaml_documents import Document, documents
 MINIMAL = CRDS.parent / "tests" / "data" / "manifests" / "minimal.yaml"
 DOCUMENTS = {document.value["metadata"]["name"]: document for document in documents(MINIMAL.read_text())}
 REGRESSION = "spec.objective.regression.dimensions"
+BEST = "spec.checkpoints.keepBest"
+HELD_OUT = "spec.dataset.evalFraction=0.1"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,33 @@ BY_RULE = [
     Bad("scores", ("spec.checkpoints.resume.type=From",), "spec.checkpoints.resume.uri"),
     Bad("scores", ("spec.tracking.trackers=[{type: WandB}, {type: WandB}]",), "spec.tracking.trackers"),
     Bad("scores", ("spec.evaluation.thresholds=[{metric: mse}]",), "spec.evaluation.thresholds[0]"),
+    Bad("scores", (f"{BEST}={{metric: eval_pearson}}",), f"{BEST}.metric"),
+    Bad("scores", (HELD_OUT, f"{BEST}={{metric: eval_pearson, direction: Lower}}"), f"{BEST}.direction"),
+    Bad("scores", (HELD_OUT, f"{BEST}={{metric: eval_loss, direction: Higher}}"), f"{BEST}.direction"),
+    Bad(
+        "scores",
+        (HELD_OUT, f"{BEST}={{metric: eval_accuracy_pearson, direction: Lower}}"),
+        f"{BEST}.direction",
+    ),
+    Bad("scores", ("spec.runtime.command=[x.py]", f"{BEST}={{metric: eval_f1}}"), f"{BEST}.direction"),
+    Bad("tuned", (HELD_OUT, f"{BEST}={{metric: eval_f1}}"), f"{BEST}.direction"),
+    Bad("scores", ("spec.training.earlyStopping={}",), "spec.training.earlyStopping"),
+    Bad("scores", ("spec.training.evalEverySteps=5",), "spec.training.evalEverySteps"),
+    Bad(
+        "scores",
+        ("spec.evaluation.thresholds=[{metric: overall.pearson, minimum: 0.5}]",),
+        "spec.evaluation.thresholds",
+    ),
+    Bad(
+        "scores",
+        (HELD_OUT, "spec.evaluation.thresholds=[{metric: overall.mse, minimum: 0.5}]"),
+        "spec.evaluation.thresholds[0]",
+    ),
+    Bad(
+        "scores",
+        (HELD_OUT, "spec.evaluation.thresholds=[{metric: accuracy.spearman, maximum: 0.5}]"),
+        "spec.evaluation.thresholds[0]",
+    ),
     Bad("policy", ("spec.algorithm.rewards=[]",), "spec.algorithm.rewards"),
     Bad("policy", ("spec.algorithm.ppo={}",), "spec.algorithm.ppo"),
     Bad("policy", ("spec.algorithm.rewards=[{model: {}}]",), "spec.algorithm.rewards[0].model"),

@@ -4,7 +4,7 @@ import pytest
 
 from tests.storage.stored_run import FILES, MakeFolder, begin, keys
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.retention import Best, Direction, Retention
+from trainjobs.core.checkpoints.retention import Best, Retention
 from trainjobs.storage.checkpoints import CheckpointStore
 
 
@@ -18,7 +18,7 @@ def test_retention_keeps_the_newest_the_best_and_what_is_resumed_from(
     assert begin(run, 2).resume == CheckpointRef(40, 1)
     for step in (50, 60, 70):
         run.save(make_folder({"x": b"1"}), step=step, attempt=2, metrics={"eval_loss": 1.0})
-    gone = run.prune(Retention(2, Best(1, "eval_loss", Direction.MINIMIZE)), attempt=2)
+    gone = run.prune(Retention(2, Best(1, "eval_loss", "Lower")), attempt=2)
     assert gone == (CheckpointRef(10, 1), CheckpointRef(30, 1), CheckpointRef(50, 2))
     assert [ref.step for ref in run.complete()] == [20, 40, 60, 70]
     assert not any("step-00000010" in key for key in keys(run))

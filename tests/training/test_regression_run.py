@@ -7,8 +7,10 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from tests.training.tiny import figures, make_recipe, make_rows, train
+from tests.training.tiny import DIMENSIONS, figures, make_recipe, make_rows, train
+from tests.unit.core.plan.builders import PLATFORM, a_run
 from trainjobs.core.outputs import Done, SavedMark
+from trainjobs.core.recipe.resolve import resolve
 from trainjobs.ml.modeling.regression import load_trained
 from trainjobs.ml.scoring import RewardModel
 from trainjobs.ml.training.statistics import TrainingStats
@@ -124,30 +126,25 @@ def test_early_stopping_ends_before_the_last_epoch(tmp_path: Path, bert: Path, r
     assert done.step == 3 * 8
 
 
-def test_an_unknown_best_metric_is_refused_with_the_known_ones(
-    tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("metric", ["eval_pearson", "eval_depth_mae"])
+def test_the_best_model_is_kept_by_what_its_metric_says_of_itself(
+    tmp_path: Path, bert: Path, rows: Path, metric: str
 ) -> None:
-    recipe = make_recipe(tmp_path, bert, rows, checkpoints={"keepBest": {"metric": "eval_f1"}})
-    assert train(recipe) == 10
-    assert "keepBest.metric: eval_f1 is not measured; known are eval_loss" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("held_out", "metric", "said"),
-    [
-        (0.2, "eval_pearson", "thresholds[0].metric: eval_pearson is not measured; known are overall.mse, "),
-        (0.0, "overall.pearson", "spec.evaluation.thresholds: no row is held out; give spec.dataset.test"),
-    ],
-)
-def test_a_threshold_that_cannot_be_judged_is_refused_before_anything_is_trained(
-    tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str],
-    held_out: float, metric: str, said: str,
-) -> None:  # fmt: skip
-    evaluation = {"thresholds": [{"metric": metric, "minimum": 0.5}]}
-    recipe = make_recipe(tmp_path, bert, rows, evaluation=evaluation, dataset={"evalFraction": held_out})
-    assert train(recipe) == 10
-    assert said in capsys.readouterr().err
-    assert not list((tmp_path / "output").glob("checkpoint-*"))
+    run = a_run(
+        objective={"type": "Regression", "regression": {"dimensions": DIMENSIONS}},
+        checkpoints={"keepBest": {"metric": metric}},
+    )
+    resolved = resolve(run, PLATFORM).checkpoints.keep_best.model_dump(mode="json", by_alias=True)
+    # Small steps forward, then large ones that lose what was learned.
+    training = {"epochs": 3, "learningRate": 3e-2, "schedule": "Constant", "evalEverySteps": 4}
+    recipe = make_recipe(tmp_path, bert, rows, checkpoints={"keepBest": resolved}, training=training)
+    assert train(recipe) == 0
+    done = Done.model_validate_json((tmp_path / "output" / "done.json").read_bytes())
+    measured = figures(tmp_path / "output", metric)
+    best = max if metric.endswith("pearson") else min
+    assert len(set(measured.values())) > 3
+    assert done.best is not None
+    assert (done.best.name, done.best.value) == (metric, best(measured.values()))
 
 
 def test_an_argument_the_library_does_not_have_is_refused_by_name(

@@ -16,6 +16,7 @@ from typing import Final
 
 from trainjobs.api.checkpoints import KeepBest
 from trainjobs.api.status import BestMetric, Metrics, Progress
+from trainjobs.core.figures.scores import direction_of, is_better
 from trainjobs.errors import InvalidData
 
 MOST_METRICS: Final = 50
@@ -65,7 +66,7 @@ class ProgressTracker:
     """Follows one training; times are seconds of any one clock, but for `now`, which is the wall's."""
 
     def __init__(self, best: KeepBest, clock_start: float) -> None:
-        self._keep_best = best
+        self._metric, self._direction = best.metric, direction_of(best)
         self._rate: deque[tuple[float, int]] = deque(maxlen=_RATE_SAMPLES)
         self._metrics: dict[str, float] = {}
         self._best: BestMetric | None = None
@@ -109,13 +110,11 @@ class ProgressTracker:
             self._updated = now
 
     def _note_best(self, report: Report) -> None:
-        name = self._keep_best.metric
-        value = report.metrics.get(name)
+        value = report.metrics.get(self._metric)
         if value is None or self._step is None:
             return
-        lower = self._keep_best.direction == "Lower"
-        if self._best is None or (value < self._best.value if lower else value > self._best.value):
-            self._best = BestMetric(name=name, value=value, step=self._step)
+        if is_better(value, self._best.value if self._best else None, self._direction):
+            self._best = BestMetric(name=self._metric, value=value, step=self._step)
 
     def sign(self, at: float) -> None:
         """Note that training moves, though it reported nothing."""

@@ -8,7 +8,8 @@ from trainjobs.api.status import CheckpointsStatus, CheckpointStatus
 from trainjobs.core.checkpoints.claim import ResumePoint
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.manifest import Manifest
-from trainjobs.core.checkpoints.retention import Best, Direction, Retention, ranked
+from trainjobs.core.checkpoints.retention import Best, Retention, ranked
+from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.outputs import CHECKPOINT_PREFIX
 from trainjobs.errors import CorruptCheckpoint
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -21,8 +22,7 @@ _WEIGHTS = ".safetensors"
 def retention_of(checkpoints: Checkpoints) -> Retention:
     """Return what `spec.checkpoints` says of keeping."""
     best = checkpoints.keep_best
-    direction = Direction.MINIMIZE if best.direction == "Lower" else Direction.MAXIMIZE
-    return Retention(checkpoints.keep_latest, Best(best.count, best.metric, direction))
+    return Retention(checkpoints.keep_latest, Best(best.count, best.metric, direction_of(best)))
 
 
 def stored(store: CheckpointStore, retention: Retention) -> CheckpointsStatus:

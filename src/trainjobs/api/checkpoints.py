@@ -15,6 +15,8 @@ from trainjobs.api.base import (
     Text,
     shape,
 )
+from trainjobs.api.figure_rules import contradicted
+from trainjobs.api.figures import Direction
 
 
 class KeepBest(Section):
@@ -23,9 +25,13 @@ class KeepBest(Section):
     count: Annotated[int, Field(ge=1, le=100)] = 1
     """How many."""
     metric: Identifier = "eval_loss"
-    """Which metric."""
-    direction: Literal["Lower", "Higher"] = "Lower"
-    """Whether lower or higher is better."""
+    """Which metric: `eval_loss`, `eval_pearson`, or `eval_accuracy_pearson` of one dimension where there are
+    several."""
+    direction: Direction | None = None
+    """Whether lower or higher is better. Known of every figure that trainjobs measures; needed for one that a
+    script of your own reports."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (contradicted("Lower"), contradicted("Higher"))
 
 
 class Storage(Section):

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from trainjobs.api.base import Identifier, Rule, Section
+from trainjobs.api.figure_rules import bounded
 
 
 class Threshold(Section):
@@ -22,6 +23,8 @@ class Threshold(Section):
             "has(self.minimum) || has(self.maximum)",
             "spec.evaluation.thresholds: a threshold needs minimum or maximum; give one",
         ),
+        bounded("Lower", "maximum"),
+        bounded("Higher", "minimum"),
     )
 
 

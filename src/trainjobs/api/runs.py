@@ -10,6 +10,7 @@ from trainjobs.api.base import Rule, Section, Text
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
+from trainjobs.api.figure_rules import MEASURED_BY_US, held_out, of_one_dimension, unknown_metric
 from trainjobs.api.labels import API_VERSION
 from trainjobs.api.model_source import ModelSource
 from trainjobs.api.objective import Objective
@@ -74,6 +75,11 @@ def _transition_rules(*fixed: str) -> tuple[Rule, ...]:
     return (*never, *suspended, *placement, *tracking, *storage)
 
 
+def _common_rules(*fixed: str, known_metrics: str = "false") -> tuple[Rule, ...]:
+    """The rules of every kind; arguments as of `_transition_rules` and `unknown_metric`."""
+    return (*_transition_rules(*fixed), *held_out(), unknown_metric(known_metrics))
+
+
 class RunSpec(Section):
     """What every kind of run has."""
 
@@ -105,7 +111,7 @@ class RunSpec(Section):
     """A partial PodTemplateSpec, merged over the planned one by Kubernetes' merge keys and checked against
     the operator's allowlist."""
 
-    rules: ClassVar[tuple[Rule, ...]] = _transition_rules()
+    rules: ClassVar[tuple[Rule, ...]] = _common_rules()
 
 
 class RewardModelSpec(RunSpec):
@@ -115,7 +121,9 @@ class RewardModelSpec(RunSpec):
     """What the model learns to predict."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        *_transition_rules("objective"),
+        *_common_rules("objective", known_metrics=MEASURED_BY_US),
+        of_one_dimension("Lower"),
+        of_one_dimension("Higher"),
         Rule(
             "!self.training.packing",
             "spec.training.packing: a score belongs to one text; remove it",
@@ -133,7 +141,7 @@ class RLHFSpec(RunSpec):
     algorithm: Algorithm
     """How to learn from preferences or rewards."""
 
-    rules: ClassVar[tuple[Rule, ...]] = _transition_rules("algorithm")
+    rules: ClassVar[tuple[Rule, ...]] = _common_rules("algorithm")
 
 
 class PretrainSpec(RunSpec):
@@ -142,7 +150,7 @@ class PretrainSpec(RunSpec):
     objective: Literal["Causal", "Masked"] = "Causal"
     """Causal for decoders, Masked for encoders."""
 
-    rules: ClassVar[tuple[Rule, ...]] = _transition_rules("objective")
+    rules: ClassVar[tuple[Rule, ...]] = _common_rules("objective")
 
 
 class ObjectMeta(Section):

@@ -1,11 +1,10 @@
 """`trainjobs checkpoints`: what of a run is in storage, proved, tidied up."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from trainjobs.api.checkpoints import KeepBest
+from trainjobs.api.figures import Direction
 from trainjobs.cli.console import Output, OutputOption, error_line, print_json
 from trainjobs.errors import StorageUnavailable
 
@@ -23,15 +22,9 @@ MetricOption = Annotated[
 ]
 
 
-class Better(StrEnum):
-    """Which end of a metric is good."""
-
-    LOWER = "Lower"
-    HIGHER = "Higher"
-
-
 DirectionOption = Annotated[
-    Better | None, typer.Option(help="Whether lower or higher is better; default is the run's own.")
+    Direction | None,
+    typer.Option(help="Whether lower or higher is better, of a metric that trainjobs does not know."),
 ]
 
 
@@ -63,10 +56,10 @@ def list_(
     trainjobs checkpoints list runs/rewardmodelrun/review-ratings --output json
     """
     from trainjobs.cli.checkpoint_table import rows, table
-    from trainjobs.cli.stored import open_run
+    from trainjobs.cli.stored import best_by, open_run
 
     run = open_run(target)
-    keep_best = keep_best_of(run.keep_best, metric, direction)
+    keep_best = best_by(run, metric, direction)
     found = rows(run.store, keep_best)
     artifacts = list(run.store.artifacts())
     if output is Output.JSON:
@@ -144,11 +137,12 @@ def prune(
     \b
     trainjobs checkpoints prune s3://models/runs/ml/SFTRun/chat-1a2b3c4d --keep-latest 1 --dry-run
     """
-    from trainjobs.cli.stored import direction_of, open_run
+    from trainjobs.cli.stored import best_by, open_run
     from trainjobs.core.checkpoints.retention import Best, Retention
+    from trainjobs.core.figures.scores import direction_of
 
     run = open_run(target)
-    by = keep_best_of(run.keep_best, metric, direction)
+    by = best_by(run, metric, direction)
     own = 2 if run.recipe is None else run.recipe.checkpoints.keep_latest
     retention = Retention(
         own if keep_latest is None else keep_latest,
@@ -164,12 +158,3 @@ def prune(
         typer.echo(f"{'would delete' if dry_run else 'deleted'} {name}")
     if not gone:
         typer.echo("nothing to delete")
-
-
-def keep_best_of(own: KeepBest, metric: str | None, direction: Better | None) -> KeepBest:
-    """The run's own way to choose the best, with what the command line says of it."""
-    changes = {
-        **({"metric": metric} if metric is not None else {}),
-        **({"direction": direction.value} if direction is not None else {}),
-    }
-    return own.model_copy(update=changes)

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
+from trainjobs.core.figures.asked import unmeasured
 from trainjobs.core.recipe.support import unsupported
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound
 from trainjobs.ml.data.jsonl import JsonLines
@@ -30,6 +31,8 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
         run: the run.
         manifest: the file it stands in; relative paths start from its folder.
     """
+    for field, words in unmeasured(run):
+        yield _fault(InvalidRecipe.exit_code, manifest, field, words)
     # What the manifest says of all its data is wrong once, not once for every split.
     yield from dict.fromkeys(_data_faults(run, manifest))
     path = local_path(run.spec.base_model.uri, manifest)

@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from trainjobs.api.figures import SCORES
 from trainjobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
 
 def print_evaluation(console: Console, result: "EvaluationResult") -> None:
     """Print every dimension's figures with their intervals, and below them what they are compared with."""
-    from trainjobs.ml.evaluation.report.view import TITLES, figures_of
+    from trainjobs.ml.evaluation.report.view import figures_of
 
     parts = figures_of(result)
     table = plain_table(
-        f"{result.data.rows:,} rows ({result.data.split})", *(f">{title}" for title in TITLES.values())
+        f"{result.data.rows:,} rows ({result.data.split})", *(f">{kind.title}" for kind in SCORES)
     )
     for part in parts:
         model, *others = part.rows

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trainjobs.cli.checkpoints import DirectionOption, MetricOption, Target, keep_best_of
+from trainjobs.cli.checkpoints import DirectionOption, MetricOption, Target
 from trainjobs.cli.console import Output, OutputOption, print_json
 from trainjobs.errors import UsageError
 
@@ -40,7 +40,7 @@ def pull(
     """
     from trainjobs.cli.checkpoint_table import size_text
     from trainjobs.cli.pulling import choose, fetch
-    from trainjobs.cli.stored import open_run
+    from trainjobs.cli.stored import best_by, open_run
 
     artifacts = [
         name for name, wanted in (("model", model), ("adapter", adapter), ("report", report)) if wanted
@@ -53,7 +53,7 @@ def pull(
     if artifacts:
         folder = run.artifact(artifacts[0])
     elif checkpoint or best or step is not None:
-        by = keep_best_of(run.keep_best, metric, direction) if best else None
+        by = best_by(run, metric, direction) if best else None
         folder = choose(run, step=step, best_by=by)
     else:
         folder = run.named()

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from trainjobs.api.checkpoints import KeepBest
+from trainjobs.api.figures import Direction
 from trainjobs.core.checkpoints.layout import (
     ARTIFACTS,
     ATTEMPTS,
@@ -20,7 +21,8 @@ from trainjobs.core.checkpoints.layout import (
     split_place,
 )
 from trainjobs.core.checkpoints.manifest import Manifest
-from trainjobs.core.checkpoints.retention import Direction, ranked
+from trainjobs.core.checkpoints.retention import ranked
+from trainjobs.core.figures.scores import direction_of, kind_of
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.resolve import store_uri
 from trainjobs.core.settings import Settings
@@ -83,6 +85,13 @@ class StoredRun:
                 f"{self.store.store.uri}: has no artifact {name}; it has {', '.join(there) or 'none yet'}"
             )
         return there[name]
+
+    @property
+    def dimensions(self) -> list[str]:
+        """Names of the scores that the run's model gives, as far as its recipe says."""
+        objective = self.recipe.objective if self.recipe is not None else None
+        regression = objective.regression if objective is not None else None
+        return [dimension.name for dimension in regression.dimensions] if regression else []
 
 
 def open_run(target: str) -> StoredRun:
@@ -195,6 +204,20 @@ def best_of(complete: dict[CheckpointRef, Manifest], keep_best: KeepBest) -> Che
     return next(iter(ranked(metrics, keep_best.metric, direction_of(keep_best))), None)
 
 
-def direction_of(keep_best: KeepBest) -> Direction:
-    """Which end of the metric is good."""
-    return Direction.MINIMIZE if keep_best.direction == "Lower" else Direction.MAXIMIZE
+def best_by(run: StoredRun, metric: str | None, direction: Direction | None) -> KeepBest:
+    """How the best is chosen: the run's own way, or by another metric, whose direction its name tells.
+
+    Raises:
+        UsageError: the direction is not known, or contradicts what is.
+    """
+    own, dimensions = run.keep_best, run.dimensions
+    name = own.metric if metric is None else metric
+    said = direction or (own.direction if name == own.metric else None)
+    kind = kind_of(name, dimensions)
+    if kind is None and said is None:
+        raise UsageError(
+            f"--metric {name}: no figure of trainjobs; say by --direction whether Lower or Higher is better"
+        )
+    if kind is not None and said not in (None, kind.direction):
+        raise UsageError(f"--direction {said}: of {name} {kind.direction.lower()} is better; leave it out")
+    return own.model_copy(update={"metric": name, "direction": said or (kind and kind.direction)})

@@ -3,17 +3,10 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from trainjobs.api.figures import Direction
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.errors import InvalidRecipe
-
-
-class Direction(StrEnum):
-    """Which end of a metric is good."""
-
-    MINIMIZE = "Minimize"
-    MAXIMIZE = "Maximize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ def ranked(checkpoints: MetricsByCheckpoint, metric: str, direction: Direction) 
 
     A metric that is missing or not finite is no figure: such a checkpoint is never best.
     """
-    sign = 1.0 if direction is Direction.MINIMIZE else -1.0
+    sign = 1.0 if direction == "Lower" else -1.0
     scored = [
         (sign * metrics[metric], ref)
         for ref, metrics in checkpoints.items()

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Final, Self
 
+from trainjobs.api import figures
 from trainjobs.core.metrics_history import MetricRecord
 
-LOSS: Final = "loss"
-EVAL_LOSS: Final = "eval_loss"
-SCORES_OF_GOODNESS: Final = ("eval_accuracy", "eval_pearson")
-"""Validation figures that say how good a model is, higher is better; the first one present counts."""
+LOSS: Final = figures.LOSS.name
+EVAL_LOSS: Final = f"{figures.VALIDATION}{LOSS}"
+SCORES_OF_GOODNESS: Final = tuple(f"{figures.VALIDATION}{name}" for name in figures.names("Higher"))
+"""Validation figures that say how good a model is; the first one present counts."""
 ENDING: Final = 0.2
 """The end of a training curve is its last fifth."""
 FEWEST_POINTS: Final = 5

@@ -31,5 +31,5 @@ def still_improving(facts: Facts) -> Finding | None:
         f"validation loss rose from {loss.values[best]:.4f} to {loss.values[-1]:.4f} since step "
         f"{loss.steps[best]}, while {name} rose from {since.values[0]:.4f} to {since.values[-1]:.4f}",
         f"the order of the texts still gets better: choose the best checkpoint by {name}, not by loss",
-        {"spec": {"checkpoints": {"keepBest": {"metric": name, "direction": "Higher"}}}},
+        {"spec": {"checkpoints": {"keepBest": {"metric": name}}}},
     )

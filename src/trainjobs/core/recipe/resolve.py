@@ -9,6 +9,8 @@ from trainjobs.api.runs import PretrainRun, RewardModelRun, RLHFRun, Run, SFTRun
 from trainjobs.api.topology import Resources
 from trainjobs.api.training import Training
 from trainjobs.core.checkpoints.layout import run_prefix
+from trainjobs.core.figures.asked import unmeasured
+from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.recipe.model import Limits, Processes, Recipe, ResolvedModel, RunIdentity, Task
 from trainjobs.core.recipe.presets import with_preset
 from trainjobs.core.settings import Settings
@@ -29,9 +31,12 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
             the rows per optimiser step stay the same.
 
     Raises:
-        InvalidRecipe: a dependency is not pinned, no storage is known, or the batch does not divide.
+        InvalidRecipe: a dependency is not pinned, no storage is known, the batch does not divide, or a figure
+            that is asked for is not measured.
     """
     spec = run.spec
+    if (unknown := next(unmeasured(run), None)) is not None:
+        raise InvalidRecipe(": ".join(unknown))
     pinned = _pinned(run)
     processes = Processes(
         nodes=spec.topology.nodes,
@@ -55,7 +60,7 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
         adapter=spec.adapter,
         training=_training(spec.training, processes.world_size, halve_batch),
         processes=processes,
-        checkpoints=_checkpoints(spec.checkpoints, settings),
+        checkpoints=_checkpoints(run, settings),
         tracking=spec.tracking,
         evaluation=spec.evaluation,
         limits=Limits(
@@ -111,20 +116,27 @@ def store_uri(run: Run, settings: Settings) -> str:
     return f"{base.rstrip('/')}/{prefix}"
 
 
-def _checkpoints(checkpoints: Checkpoints, settings: Settings) -> Checkpoints:
+def _checkpoints(run: Run, settings: Settings) -> Checkpoints:
+    checkpoints = run.spec.checkpoints
+    best = checkpoints.keep_best
+    known = best.model_copy(update={"direction": direction_of(best, _dimensions(run))})
     storage = checkpoints.storage
-    if storage.uri is not None:
-        return checkpoints
-    filled = storage.model_copy(
-        update={
-            "uri": settings.storage_uri,
-            "endpoint": storage.endpoint or settings.storage_endpoint,
-            "region": storage.region or settings.storage_region,
-            "secret_name": storage.secret_name or settings.storage_secret_name,
-            "ca_config_map_name": storage.ca_config_map_name or settings.storage_ca_config_map_name,
-        }
-    )
-    return checkpoints.model_copy(update={"storage": filled})
+    if storage.uri is None:
+        storage = storage.model_copy(
+            update={
+                "uri": settings.storage_uri,
+                "endpoint": storage.endpoint or settings.storage_endpoint,
+                "region": storage.region or settings.storage_region,
+                "secret_name": storage.secret_name or settings.storage_secret_name,
+                "ca_config_map_name": storage.ca_config_map_name or settings.storage_ca_config_map_name,
+            }
+        )
+    return checkpoints.model_copy(update={"keep_best": known, "storage": storage})
+
+
+def _dimensions(run: Run) -> list[str]:
+    regression = run.spec.objective.regression if isinstance(run, RewardModelRun) else None
+    return [dimension.name for dimension in regression.dimensions] if regression else []
 
 
 Pinned = Mapping[tuple[str, str, str], str]

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import rankdata
 
+from trainjobs.api.figures import SCORES
+
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 
-ERRORS: Final = ("mse", "mae", "rmse")
-CORRELATIONS: Final = ("pearson", "spearman")
-FIGURES: Final = (*ERRORS, *CORRELATIONS)
+FIGURES: Final = tuple(kind.name for kind in SCORES)
+_CORRELATIONS: Final = ("pearson", "spearman")
 FEWEST_ROWS: Final = 3
 """Two rows always correlate by 1 or -1."""
 CONSTANT: Final = 1e-12
@@ -49,7 +50,7 @@ def compute_figures(true: Vector, predicted: Vector) -> dict[str, Figure]:
     }
     reason = why_no_correlation(true, predicted)
     if reason is not None:
-        return figures | {name: Figure(value=None, reason=reason) for name in CORRELATIONS}
+        return figures | {name: Figure(value=None, reason=reason) for name in _CORRELATIONS}
     return figures | {
         "pearson": Figure(value=correlation(true, predicted)),
         "spearman": Figure(value=correlation(rankdata(true), rankdata(predicted))),

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from trainjobs.api.evaluation import Evaluation
+from trainjobs.api.figures import OVERALL
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.ml.evaluation.baselines import Baselines
 from trainjobs.ml.evaluation.bootstrap import figures_with_intervals
@@ -14,7 +15,6 @@ from trainjobs.ml.evaluation.figures import Figure, Matrix, Vector
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.raters import agreement
 from trainjobs.ml.evaluation.results import (
-    OVERALL,
     DimensionResult,
     EvaluatedData,
     EvaluationResult,

@@ -13,7 +13,6 @@ from trainjobs.ml.evaluation.figures import Figure
 from trainjobs.ml.evaluation.raters import Agreement
 
 VERSION: Final = 1
-OVERALL: Final = "overall"
 
 
 class Record(BaseModel):

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainjobs.api.figures import OVERALL
 from trainjobs.errors import InvalidData
 from trainjobs.ml.data.scored import ScoredRow
 from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder, join
@@ -15,7 +16,7 @@ from trainjobs.ml.evaluation.baselines import Baselines, fit
 from trainjobs.ml.evaluation.figures import Matrix
 from trainjobs.ml.evaluation.judging import Judged
 from trainjobs.ml.evaluation.overall import OverallScale
-from trainjobs.ml.evaluation.results import OVERALL, PredictedRow
+from trainjobs.ml.evaluation.results import PredictedRow
 from trainjobs.ml.modeling.normalization import to_scores
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.scoring.prediction import Precision, predict

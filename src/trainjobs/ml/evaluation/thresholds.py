@@ -3,28 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trainjobs.api.evaluation import Threshold
-from trainjobs.errors import InvalidRecipe
-from trainjobs.ml.evaluation.figures import FIGURES
 from trainjobs.ml.evaluation.results import ThresholdResult
-
-
-def check_thresholds(thresholds: Sequence[Threshold], dimensions: Sequence[str], *, held_out: bool) -> None:
-    """Refuse what could not be judged, before anything is trained. InvalidRecipe names the first.
-
-    Args:
-        thresholds: what is asked for.
-        dimensions: names of the scores.
-        held_out: whether there are rows to judge the model on.
-    """
-    if thresholds and not held_out:
-        raise InvalidRecipe("spec.evaluation.thresholds: no row is held out; give spec.dataset.test")
-    known = [f"{scores}.{figure}" for scores in ("overall", *dimensions) for figure in FIGURES]
-    for index, threshold in enumerate(thresholds):
-        if threshold.metric not in known:
-            raise InvalidRecipe(
-                f"spec.evaluation.thresholds[{index}].metric: {threshold.metric} is not measured;"
-                f" known are {', '.join(known)}"
-            )
 
 
 def judge(thresholds: Sequence[Threshold], metrics: Mapping[str, float]) -> list[ThresholdResult]:

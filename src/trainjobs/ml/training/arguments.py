@@ -10,6 +10,7 @@ import torch
 import transformers
 from transformers import TrainingArguments
 
+from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidRecipe, RendezvousFailed
 from trainjobs.ml.training.precision import Precision
@@ -103,7 +104,7 @@ def _arguments(recipe: Recipe, steps: Steps, precision: Precision) -> dict[str, 
         "save_strategy": "no",
         "logging_nan_inf_filter": False,
         "metric_for_best_model": recipe.checkpoints.keep_best.metric,
-        "greater_is_better": recipe.checkpoints.keep_best.direction == "Higher",
+        "greater_is_better": direction_of(recipe.checkpoints.keep_best) == "Higher",
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "report_to": report_to(recipe),

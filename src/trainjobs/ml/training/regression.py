@@ -10,10 +10,9 @@ from transformers import TrainerCallback, set_seed
 
 from trainjobs.api.objective import Regression
 from trainjobs.core.outputs import ENVIRONMENT
-from trainjobs.core.recipe.model import Inputs, Recipe
+from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidRecipe, Preempted, StorageUnavailable
 from trainjobs.ml.data.order import grouped_by_length, shuffled
-from trainjobs.ml.evaluation.thresholds import check_thresholds
 from trainjobs.ml.modeling.regression import HeadOptions, LoadOptions, Model, build_model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
 from trainjobs.ml.training.arguments import tracker_environment, training_arguments
@@ -31,7 +30,7 @@ from trainjobs.ml.training.gathering import gather_weights, saved_model, whole_m
 from trainjobs.ml.training.precision import Precision, base_dtype, resolve_precision
 from trainjobs.ml.training.provenance import environment
 from trainjobs.ml.training.regression_data import RegressionData, load_data
-from trainjobs.ml.training.regression_trainer import RegressionTrainer, metric_names
+from trainjobs.ml.training.regression_trainer import RegressionTrainer
 from trainjobs.ml.training.result import Trained, write_result
 from trainjobs.ml.training.resuming import forget_after, read_state
 from trainjobs.ml.training.saver import SaveFigures
@@ -67,10 +66,6 @@ class RegressionRun:
         self.tokenizer = load_tokenizer(Path(inputs.tokenizer), trust_remote_code=trust)
         config = load_config(Path(inputs.model), trust_remote_code=trust)
         self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config)
-        _check_metric(recipe, self._regression, self.data)
-        check_thresholds(
-            recipe.evaluation.thresholds, self.data.scoring.names, held_out=_holds_out(recipe, inputs)
-        )
         self.steps = plan_steps(recipe, len(self.data.train))
         self._precision = resolve_precision(recipe.training.precision)
         os.environ.update(tracker_environment(recipe, inputs.output))
@@ -201,24 +196,6 @@ def _objective(recipe: Recipe) -> Regression:
     if recipe.objective is None or recipe.objective.regression is None:
         raise InvalidRecipe("spec.objective.regression: required for the task Regression; add it")
     return recipe.objective.regression
-
-
-def _check_metric(recipe: Recipe, regression: Regression, data: RegressionData) -> None:
-    metric, known = recipe.checkpoints.keep_best.metric, metric_names(regression.dimensions)
-    if data.validation is None:
-        if recipe.training.early_stopping is not None:
-            raise InvalidRecipe(
-                "spec.training.earlyStopping: needs validation rows; give spec.dataset.eval or evalFraction"
-            )
-        return
-    if metric not in known:
-        raise InvalidRecipe(
-            f"spec.checkpoints.keepBest.metric: {metric} is not measured; known are {', '.join(known)}"
-        )
-
-
-def _holds_out(recipe: Recipe, inputs: Inputs) -> bool:
-    return inputs.test is not None or inputs.eval is not None or recipe.dataset.eval_fraction > 0
 
 
 def _say_plan(recipe: Recipe, data: RegressionData, steps: Steps, precision: Precision) -> None:

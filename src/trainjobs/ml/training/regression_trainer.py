@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 from transformers.trainer_utils import EvalLoopOutput
 
+from trainjobs.api.figures import SCORES
 from trainjobs.api.objective import Regression, ScoreDimension
 from trainjobs.errors import Diverged
 from trainjobs.ml.evaluation.figures import compute_figures
@@ -19,7 +20,7 @@ from trainjobs.ml.modeling.scoring_config import Normalization
 from trainjobs.ml.training.regression_loss import regression_loss
 from trainjobs.ml.training.trainer import RunTrainer
 
-_FIGURES = ("mse", "mae", "pearson")
+_VALIDATED = frozenset(kind.name for kind in SCORES if kind.validated)
 
 
 class RegressionTrainer(RunTrainer):
@@ -83,7 +84,7 @@ class RegressionTrainer(RunTrainer):
 def validation_figures(
     dimensions: Sequence[ScoreDimension], true: NDArray[np.float64], predicted: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Return mse, mae and pearson of the overall score, and of each dimension where there are several.
+    """Return the figures of validation of the overall score, and of each dimension where there are several.
 
     Args:
         dimensions: in the order of the columns.
@@ -99,11 +100,5 @@ def validation_figures(
         f"{prefix}{name}": figure.value
         for prefix, (wanted, guessed) in columns.items()
         for name, figure in compute_figures(wanted, guessed).items()
-        if name in _FIGURES and figure.value is not None
+        if name in _VALIDATED and figure.value is not None
     }
-
-
-def metric_names(dimensions: Sequence[ScoreDimension]) -> list[str]:
-    """Return the names of all figures that validation measures."""
-    prefixes = ["", *(f"{d.name}_" for d in dimensions)] if len(dimensions) > 1 else [""]
-    return ["eval_loss", *(f"eval_{prefix}{name}" for prefix in prefixes for name in _FIGURES)]

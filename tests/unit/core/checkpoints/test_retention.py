@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.retention import Best, Direction, Retention, ranked, to_delete
+from trainjobs.core.checkpoints.retention import Best, Retention, ranked, to_delete
 from trainjobs.errors import InvalidRecipe
 
 refs = st.builds(CheckpointRef, st.integers(0, 40), st.integers(1, 3))
 metrics = st.fixed_dictionaries({}, optional={"loss": st.floats(), "other": st.floats()})
 stored = st.dictionaries(refs, metrics, max_size=15)
-bests = st.none() | st.builds(Best, st.integers(0, 4), st.just("loss"), st.sampled_from(Direction))
+bests = st.none() | st.builds(Best, st.integers(0, 4), st.just("loss"), st.sampled_from(["Lower", "Higher"]))
 retentions = st.builds(Retention, st.integers(1, 5), bests)
 
 
@@ -31,10 +31,10 @@ def steps(found: tuple[CheckpointRef, ...]) -> list[int]:
         (Retention(1), [0, 1, 2, 3]),
         (Retention(3), [0, 1]),
         (Retention(9), []),
-        (Retention(1, Best(1, "loss", Direction.MINIMIZE)), [0, 2, 3]),
-        (Retention(1, Best(2, "loss", Direction.MINIMIZE)), [0, 2]),
-        (Retention(1, Best(1, "loss", Direction.MAXIMIZE)), [1, 2, 3]),
-        (Retention(1, Best(2, "no_such_metric", Direction.MAXIMIZE)), [0, 1, 2, 3]),
+        (Retention(1, Best(1, "loss", "Lower")), [0, 2, 3]),
+        (Retention(1, Best(2, "loss", "Lower")), [0, 2]),
+        (Retention(1, Best(1, "loss", "Higher")), [1, 2, 3]),
+        (Retention(1, Best(2, "no_such_metric", "Higher")), [0, 1, 2, 3]),
     ],
 )
 def test_the_newest_and_the_best_stay(retention: Retention, deleted: list[int]):
@@ -45,8 +45,8 @@ def test_what_is_protected_stays():
     assert steps(to_delete(at(1, 2, 3, 4), Retention(1), {CheckpointRef(1, 1)})) == [0, 2]
 
 
-@pytest.mark.parametrize("direction", Direction)
-def test_a_figure_that_is_no_number_is_never_the_best(direction: Direction):
+@pytest.mark.parametrize("direction", ["Lower", "Higher"])
+def test_a_figure_that_is_no_number_is_never_the_best(direction: str):
     assert steps(ranked(at(math.nan, math.inf, -math.inf, 0.5), "loss", direction)) == [3]
 
 
@@ -76,4 +76,4 @@ def test_settings_that_would_lose_the_run_are_refused():
     with pytest.raises(InvalidRecipe, match=r"spec\.checkpoints\.keepLatest: 0 is not allowed"):
         Retention(0)
     with pytest.raises(InvalidRecipe, match=r"spec\.checkpoints\.keepBest: -1 is not allowed"):
-        Best(-1, "loss", Direction.MINIMIZE)
+        Best(-1, "loss", "Lower")

@@ -160,7 +160,7 @@ def test_accuracy_decides_where_it_rises_with_the_loss() -> None:
     )
     findings = found(Facts(history))
     assert findings["StillImproving"].patch == {
-        "spec": {"checkpoints": {"keepBest": {"metric": "eval_accuracy", "direction": "Higher"}}}
+        "spec": {"checkpoints": {"keepBest": {"metric": "eval_accuracy"}}}
     }
     assert "Overfitting" not in findings
 

@@ -8,10 +8,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from trainjobs.api.figures import SCORES
 from trainjobs.core import outputs
 from trainjobs.core.diagnosis.curves import SCORES_OF_GOODNESS
 from trainjobs.ml.evaluation.report.plots import agreement_plot, curve_plot, histogram_plot, residual_plot
-from trainjobs.ml.evaluation.report.view import TITLES, View, build_view
+from trainjobs.ml.evaluation.report.view import View, build_view
 from trainjobs.ml.evaluation.results import write_text
 from trainjobs.ml.evaluation.run_files import RunFiles
 
@@ -62,7 +63,7 @@ def render_markdown(view: View) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = escape_markdown
-    return environment.get_template("report.md.j2").render(view=view, titles=TITLES.values())
+    return environment.get_template("report.md.j2").render(view=view, titles=[kind.title for kind in SCORES])
 
 
 def render_html(view: View, files: RunFiles) -> str:
@@ -78,7 +79,7 @@ def render_html(view: View, files: RunFiles) -> str:
     style, _, _ = environment.loader.get_source(environment, "report.css")
     return environment.get_template("report.html.j2").render(
         view=view,
-        titles=TITLES.values(),
+        titles=[kind.title for kind in SCORES],
         style=Markup(style),  # noqa: S704  our own file
         curves=list(_curves(files)),
         scatters=list(_scatters(files)),

@@ -8,18 +8,19 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from pydantic import JsonValue
 
+from trainjobs.api.figures import OVERALL, SCORES, FigureKind
 from trainjobs.core.diagnosis import Finding, diagnose
 from trainjobs.ml.evaluation.baselines import LENGTH, MEAN
 from trainjobs.ml.evaluation.facts import facts_of
-from trainjobs.ml.evaluation.figures import FIGURES, Figure
+from trainjobs.ml.evaluation.figures import Figure
 from trainjobs.ml.evaluation.report.verdict import Verdict, judge
-from trainjobs.ml.evaluation.results import OVERALL, DimensionResult, EvaluationResult, PredictedRow
+from trainjobs.ml.evaluation.results import DimensionResult, EvaluationResult, PredictedRow
 from trainjobs.ml.evaluation.run_files import RunFiles
 from trainjobs.ml.scoring.grades import BANDS
 
 WORST: Final = 10
-TITLES: Final = {"mse": "MSE", "mae": "MAE", "rmse": "RMSE", "pearson": "Pearson", "spearman": "Spearman"}
-BETTER_LOWER: Final = ("mse", "mae", "rmse")
+LARGE: Final = 10.0
+"""From here on, a figure needs fewer digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +180,24 @@ def _epochs(epochs: float) -> str:
 
 
 def _table(one: DimensionResult) -> Table:
-    rows = [Row("model", "model", [_cell(one.figures[name], name) for name in FIGURES], is_model=True)]
+    rows = [Row("model", "model", [_cell(one.figures[kind.name], kind) for kind in SCORES], is_model=True)]
     for key, title in ((MEAN, "predicting the mean"), (LENGTH, "length of the text alone")):
         if key in one.baselines:
-            cells = [_cell(one.baselines[key][name], name) for name in FIGURES]
+            cells = [_cell(one.baselines[key][kind.name], kind) for kind in SCORES]
             rows.append(Row(title, f"{key} only", cells, is_model=False))
     ceiling = ""
     if one.raters is not None:
-        cells = [_cell(one.raters.figures[name], name) for name in FIGURES]
+        cells = [_cell(one.raters.figures[kind.name], kind) for kind in SCORES]
         rows.append(Row("one annotator, against the others", "one annotator", cells, is_model=False))
         if one.raters.ceiling is not None:
             ceiling = f"{one.raters.ceiling:.3f}"
     return Table(one.name, f"{one.minimum:g} to {one.maximum:g}", rows, ceiling)
 
 
-def _cell(figure: Figure, name: str) -> Cell:
+def _cell(figure: Figure, kind: FigureKind) -> Cell:
     if figure.value is None:
         return Cell("—", note=figure.reason or "")
-    digits = 3 if name not in BETTER_LOWER or abs(figure.value) < 10 else 1
+    digits = kind.digits if abs(figure.value) < LARGE else 1
     interval, short = "", ""
     if figure.low is not None and figure.high is not None:
         interval = f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"

@@ -6,15 +6,17 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from trainjobs.api.checkpoints import KeepBest
+from trainjobs.api.figures import Direction
 from trainjobs.api.training import EarlyStopping as Options
+from trainjobs.core.figures.scores import direction_of
 
 
-def evaluations_without_progress(values: Sequence[float], *, lower: bool, min_delta: float) -> int:
+def evaluations_without_progress(values: Sequence[float], *, direction: Direction, min_delta: float) -> int:
     """Return how many of the last values did not beat the best before them by more than `min_delta`."""
     best: float | None = None
     waited = 0
     for value in values:
-        gain = 0.0 if best is None else (best - value if lower else value - best)
+        gain = 0.0 if best is None else (best - value if direction == "Lower" else value - best)
         if best is None or gain > min_delta:
             best, waited = value, 0
         else:
@@ -33,7 +35,7 @@ class EarlyStopping(TrainerCallback):
         """Whether the history gives no more hope."""
         values = [entry[self._best.metric] for entry in state.log_history if self._best.metric in entry]
         waited = evaluations_without_progress(
-            values, lower=self._best.direction == "Lower", min_delta=self._options.min_delta
+            values, direction=direction_of(self._best), min_delta=self._options.min_delta
         )
         return waited >= self._options.patience
 
