@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from trainjobs.core.outputs import CHECKPOINT_PREFIX
 
@@ -104,6 +105,17 @@ def test_volumes_and_config_maps_are_where_they_are_mounted(bench):
     assert (bench.root / "mnt" / "results" / "tiny" / "result.json").exists()
     localised = (bench.workspace() / "localised.yaml").read_text()
     assert str(volume) in localised
+
+
+def test_the_file_that_is_typed_is_the_one_that_is_trained_on(bench):
+    (bench.root / "proj").mkdir()
+    (bench.root / "proj#old%41?").mkdir()
+    (bench.root / "proj#old%41?" / "train.jsonl").write_text("{}\n")
+    bench.recipe = {"dataset": {"train": f"file://{bench.root}/proj#old%41?/train.jsonl"}}
+    finished = bench.run()
+    assert finished.code == 0, finished.output
+    localised = yaml.safe_load((bench.workspace() / "localised.yaml").read_text())
+    assert localised["inputs"]["train"] == f"{bench.root}/proj#old%41?/train.jsonl"
 
 
 def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(bench):

@@ -228,7 +228,7 @@ ONE_DIMENSION = {"dimensions": [{"name": "accuracy"}]}
     [
         ({"baseModel": {"uri": "file://./nowhere"}}, 12, "nowhere"),
         ({"dataset": {"train": "file://./no.jsonl"}}, 11, "no.jsonl"),
-        ({"baseModel": {"uri": "file://./../up"}}, 10, "'..' is not allowed"),
+        ({"baseModel": {"uri": "file:///a/../up"}}, 10, "'..' is not allowed"),
         ({"topology": {"nodes": 0}}, 10, "spec.topology.nodes: 0 is not allowed"),
         (
             {"topology": {"nodes": "two"}},

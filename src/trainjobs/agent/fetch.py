@@ -13,7 +13,9 @@ from trainjobs.agent.objects import fetch_objects
 from trainjobs.agent.options import Options
 from trainjobs.agent.places import local_path
 from trainjobs.agent.status import Status
+from trainjobs.api.sources import sources
 from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.uris import Scheme, parse_uri, typed_as_it_is
 from trainjobs.errors import InvalidData, ModelNotFound, TrainjobsError
 from trainjobs.storage.settings import StorageSettings
 
@@ -105,15 +107,16 @@ class Fetch:
             raise type(error)(f"{one.field}: {error}") from error
 
     def _bring(self, one: Wanted) -> Path:
-        if one.uri.startswith("s3://"):
+        scheme = parse_uri(one.uri).scheme
+        if scheme is Scheme.OBJECTS:
             return fetch_objects(
                 one.uri, self._options.cache, self._settings, one.missing, self._progress_of(one.uri)
             )
-        if one.uri.startswith("hf://"):
+        if scheme is Scheme.HUB:
             return fetch_from_hub(one.uri, one.kind, self._options.cache, one.missing)
         path = local_path(one.uri, self._options.pvc_root, self._options.config_map_root)
         if not path.exists():
-            raise one.missing(f"{path} does not exist ({one.uri})")
+            raise one.missing(f"{path} does not exist ({one.uri}){typed_as_it_is(one.uri)}")
         if one.kind == "model" and not path.is_dir():
             raise ModelNotFound(f"{path} is a file; a model is a folder with config.json and its weights")
         return path
@@ -130,12 +133,8 @@ class Fetch:
 
 
 def wanted_inputs(recipe: Recipe) -> tuple[Wanted, ...]:
-    """Return everything that a recipe names by URI, but for the checkpoint."""
-    model, data = recipe.model, recipe.dataset
-    found = [Wanted("spec.baseModel.uri", model.uri, "model")]
-    if model.tokenizer_uri:
-        found.append(Wanted("spec.baseModel.tokenizerUri", model.tokenizer_uri, "model"))
-    for name, uri in (("train", data.train), ("eval", data.eval), ("test", data.test)):
-        if uri:
-            found.append(Wanted(f"spec.dataset.{name}", uri, "dataset"))
-    return tuple(found)
+    """Return what a recipe names of base model and data."""
+    named = (*sources(recipe.model, "spec.baseModel"), *sources(recipe.dataset, "spec.dataset"))
+    return tuple(
+        Wanted(one.field, one.uri, "model" if one.names.kind == "Model" else "dataset") for one in named
+    )

@@ -1,9 +1,11 @@
 """`hf://org/name@revision[/path]`: models and data sets of the hub, or of a mirror of it (HF_ENDPOINT)."""
 
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Literal
 
+from trainjobs.core.uris import parse_uri
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
 
 # Weights come as safetensors; formats that execute code when they are loaded are not even fetched.
@@ -25,11 +27,12 @@ def parse_hub_uri(uri: str) -> HubPlace:
     Raises:
         InvalidRecipe: it does not name an organisation and a repository.
     """
-    words = uri.removeprefix("hf://").split("/")
-    if len(words) < 2 or not words[0] or not words[1] or ".." in words:
+    parts = parse_uri(uri)
+    repository, _, path = parts.path.partition("/")
+    name, _, revision = repository.partition("@")
+    if not parts.place or not name:
         raise InvalidRecipe(f"{uri!r:.200}: give hf://organisation/name, and @revision to pin it")
-    name, _, revision = words[1].partition("@")
-    return HubPlace(f"{words[0]}/{name}", revision or "main", "/".join(words[2:]))
+    return HubPlace(f"{parts.place}/{name}", revision or "main", path)
 
 
 def fetch_from_hub(
@@ -63,7 +66,7 @@ def fetch_from_hub(
             repo_type=kind,
             revision=place.revision,
             cache_dir=cache / "hub",
-            allow_patterns=[place.path, f"{place.path}/*"] if place.path else None,
+            allow_patterns=[escape(place.path), f"{escape(place.path)}/*"] if place.path else None,
             ignore_patterns=list(_NEVER) if kind == "model" else None,
         )
     except GatedRepoError as error:

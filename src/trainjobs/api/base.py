@@ -5,7 +5,7 @@ A section's field docstrings become `kubectl explain` texts; its `rules` become
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -47,6 +47,13 @@ class Section(BaseModel):
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Marks a field that names something elsewhere by its URI: `trainjobs.api.sources` finds it by this."""
+
+    kind: Literal["Data", "Model", "Storage", "Checkpoint"]
 
 
 class Open:
@@ -124,24 +131,49 @@ Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveFloat = Annotated[float, Field(gt=0.0, le=1e9)]
 
 # `file://./x` is relative to the manifest and so for one machine only; the operator refuses it.
-DATA_URI = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|pvc://[a-z0-9][a-z0-9-]*(/.*)?|file://(/|\./).*|hf://.+|configMap://[a-z0-9][a-z0-9.-]*/.+)$"
-MODEL_URI = (
-    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|pvc://[a-z0-9][a-z0-9-]*(/.*)?|file://(/|\./).*|hf://.+)$"
-)
-STORAGE_URI = (
-    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|pvc://[a-z0-9][a-z0-9-]*(/.*)?|file://(/|\./).*)$"
-)
+# A path may hold whatever a file system lets it hold, ends of lines included.
+_OBJECTS = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
+_PATHS = r"pvc://[a-z0-9][a-z0-9-]*(/[^\x00]*)?|file://(/|\./)[^\x00]*"
+DATA_URI = rf"^({_OBJECTS}|{_PATHS}|hf://.+|configMap://[a-z0-9][a-z0-9.-]*/.+)$"
+MODEL_URI = rf"^({_OBJECTS}|{_PATHS}|hf://.+)$"
+STORAGE_URI = rf"^({_OBJECTS}|{_PATHS})$"
+URI_LENGTH = 4096 + len("file://")
+"""The longest path that Linux takes, and what stands before it."""
 
 _FILES = "file:///path, file://./path beside the manifest, s3://bucket/path, pvc://claim/path"
 
 DataUri = Annotated[
     str,
-    StringConstraints(pattern=DATA_URI, max_length=1024),
+    StringConstraints(pattern=DATA_URI, max_length=URI_LENGTH),
     shape(f"{_FILES}, hf://org/name or configMap://name/key"),
+    Names("Data"),
 ]
 ModelUri = Annotated[
-    str, StringConstraints(pattern=MODEL_URI, max_length=1024), shape(f"{_FILES} or hf://org/name@revision")
+    str,
+    StringConstraints(pattern=MODEL_URI, max_length=URI_LENGTH),
+    shape(f"{_FILES} or hf://org/name@revision"),
+    Names("Model"),
 ]
-StorageUri = Annotated[
-    str, StringConstraints(pattern=STORAGE_URI, max_length=1024), shape(_FILES.replace(", pvc", " or pvc"))
+_Folder = Annotated[
+    str,
+    StringConstraints(pattern=STORAGE_URI, max_length=URI_LENGTH),
+    shape(_FILES.replace(", pvc", " or pvc")),
 ]
+StorageUri = Annotated[_Folder, Names("Storage")]
+CheckpointUri = Annotated[_Folder, Names("Checkpoint")]
+
+
+def stays_in_its_place(path: str, field: str) -> Rule:
+    """Rule of a field with a URI: nothing leads out of a bucket or a volume by `..`.
+
+    On one machine a path that is seen from the manifest may lead to a folder beside it.
+
+    Args:
+        path: what messages call the field.
+        field: its YAML name.
+    """
+    return Rule(
+        f"!has(self.{field}) || self.{field}.startsWith('file://./') || "
+        f"!self.{field}.matches('(^|/)[.][.](/|$)')",
+        f"{path}: '..' is not allowed in a path; give the path without it",
+    )

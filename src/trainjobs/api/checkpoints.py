@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainjobs.api.base import (
+    CheckpointUri,
     Count,
     Identifier,
     Name,
@@ -14,6 +15,7 @@ from trainjobs.api.base import (
     StorageUri,
     Text,
     shape,
+    stays_in_its_place,
 )
 from trainjobs.api.figure_rules import contradicted
 from trainjobs.api.figures import Direction
@@ -53,10 +55,7 @@ class Storage(Section):
     """ConfigMap whose key `ca.crt` holds the certificate authority of the endpoint."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.uri) || !self.uri.matches('(^|/)[.][.](/|$)')",
-            "spec.checkpoints.storage.uri: '..' is not allowed in a path; give the path without it",
-        ),
+        stays_in_its_place("spec.checkpoints.storage.uri", "uri"),
         Rule(
             "!has(self.endpoint) || !has(self.uri) || self.uri.startsWith('s3://')",
             "spec.checkpoints.storage.endpoint: only s3:// has one; remove it or give an s3:// uri",
@@ -70,7 +69,7 @@ class Resume(Section):
     type: Literal["Auto", "Never", "From"] = "Auto"
     """Auto: the newest complete checkpoint of this run. Never: from the start. From: the checkpoint of
     `uri`."""
-    uri: StorageUri | None = None
+    uri: CheckpointUri | None = None
     """With `From`: the folder of a checkpoint, with its MANIFEST.json."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -78,6 +77,7 @@ class Resume(Section):
             "has(self.uri) == (self.type == 'From')",
             "spec.checkpoints.resume.uri: needed with type From, and only there",
         ),
+        stays_in_its_place("spec.checkpoints.resume.uri", "uri"),
     )
 
 

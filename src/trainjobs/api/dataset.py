@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainjobs.api.base import DataUri, Identifier, LongText, Rule, Section, Text
+from trainjobs.api.base import DataUri, Identifier, LongText, Rule, Section, Text, stays_in_its_place
 
 Format = Literal[
     "Auto",
@@ -86,18 +86,7 @@ class Dataset(Section):
             "!has(self.eval) || self.evalFraction == 0.0",
             "spec.dataset.evalFraction: not allowed beside spec.dataset.eval; remove one of the two",
         ),
-        Rule(
-            "!self.train.matches('(^|/)[.][.](/|$)')",
-            "spec.dataset.train: '..' is not allowed in a path; give the path without it",
-        ),
-        Rule(
-            "!has(self.eval) || !self.eval.matches('(^|/)[.][.](/|$)')",
-            "spec.dataset.eval: '..' is not allowed in a path; give the path without it",
-        ),
-        Rule(
-            "!has(self.test) || !self.test.matches('(^|/)[.][.](/|$)')",
-            "spec.dataset.test: '..' is not allowed in a path; give the path without it",
-        ),
+        *(stays_in_its_place(f"spec.dataset.{name}", name) for name in ("train", "eval", "test")),
         Rule(
             "!has(self.template) || self.template.contains('{report}')",
             "spec.dataset.template: has no {report}; the report has to stand somewhere in the text",

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from trainjobs.api.base import ModelUri, Name, Rule, Section
+from trainjobs.api.base import ModelUri, Name, Rule, Section, stays_in_its_place
 
 RunKind = Literal["RewardModelRun", "SFTRun", "RLHFRun", "PretrainRun"]
 
@@ -23,7 +23,7 @@ class ModelSource(Section):
 
     uri: ModelUri | None = None
     """`hf://org/name@revision`, `s3://bucket/path`, `pvc://claim/path`, `file:///path`; on one machine also
-    `file://./path`, relative to the manifest."""
+    `file://./path`, seen from the manifest's folder."""
     from_run: RunReference | None = None
     """The run whose model to start from; this run waits until that one has succeeded."""
     tokenizer_uri: ModelUri | None = None
@@ -36,8 +36,6 @@ class ModelSource(Section):
             "has(self.uri) != has(self.fromRun)",
             "a model needs exactly one of uri and fromRun; give one and remove the other",
         ),
-        Rule(
-            "!has(self.uri) || !self.uri.matches('(^|/)[.][.](/|$)')",
-            "uri: '..' is not allowed in a path; give the path without it",
-        ),
+        stays_in_its_place("uri", "uri"),
+        stays_in_its_place("tokenizerUri", "tokenizerUri"),
     )

@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
 from trainjobs.core.figures.asked import unmeasured
 from trainjobs.core.recipe.support import unsupported
+from trainjobs.core.uris import typed_as_it_is
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound
+from trainjobs.local.paths import path_here
 from trainjobs.ml.data.jsonl import JsonLines
 from trainjobs.ml.data.scored import ScoredRows
 
 ROWS: Final = 20
 """Rows of each file that are looked at, by the reader that training reads them all with."""
-_FILE: Final = "file://"
 
 
 def support_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
@@ -35,17 +35,14 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
         yield _fault(InvalidRecipe.exit_code, manifest, field, words)
     # What the manifest says of all its data is wrong once, not once for every split.
     yield from dict.fromkeys(_data_faults(run, manifest))
-    path = local_path(run.spec.base_model.uri, manifest)
+    path = _path(run.spec.base_model.uri, manifest)
     if path is not None and not (path / "config.json").is_file():
         words = "there is no config.json; give the folder of a model in Hugging Face format"
         yield _fault(ModelNotFound.exit_code, manifest, "spec.baseModel.uri", f"{path}: {words}")
 
 
-def local_path(uri: str | None, manifest: Path) -> Path | None:
-    """Return the path on this machine that a URI stands for; None where it stands for something elsewhere."""
-    if uri is None or not uri.startswith(_FILE):
-        return None
-    return manifest.parent / unquote(uri.removeprefix(_FILE))
+def _path(uri: str | None, manifest: Path) -> Path | None:
+    return None if uri is None else path_here(uri, manifest.parent)
 
 
 def _fault(code: int, manifest: Path, path: str, message: str) -> tuple[int, Fault]:
@@ -54,7 +51,7 @@ def _fault(code: int, manifest: Path, path: str, message: str) -> tuple[int, Fau
 
 def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
     for name in ("train", "eval", "test"):
-        path = local_path(getattr(run.spec.dataset, name), manifest)
+        path = _path(getattr(run.spec.dataset, name), manifest)
         if path is None:
             continue
         field = f"spec.dataset.{name}"
@@ -62,7 +59,8 @@ def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
             for _ in _first_rows(path, run):
                 pass
         except InvalidData as error:
-            yield _fault(error.exit_code, manifest, field, str(error))
+            encoded = "" if path.exists() else typed_as_it_is(str(path))
+            yield _fault(error.exit_code, manifest, field, f"{error}{encoded}")
         except InvalidRecipe as error:
             yield error.exit_code, Fault(str(manifest), "", "spec.dataset", str(error))
         except OSError as error:

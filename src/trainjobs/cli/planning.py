@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from trainjobs.api.runs import Run
 from trainjobs.cli.checkpoint_table import size_text
-from trainjobs.cli.inputs import local_path
 from trainjobs.cli.model_files import model_shape
 from trainjobs.cli.progress import clock
 from trainjobs.core.decide.decision import StartAttempt
@@ -31,6 +30,7 @@ from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.resolve import accelerators
 from trainjobs.core.settings import Settings
 from trainjobs.errors import UsageError
+from trainjobs.local.paths import path_here
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 """The API server gives a run its UID; names that contain it differ on a cluster."""
@@ -119,7 +119,7 @@ def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
     """Plan one attempt of a run that stands in `file`."""
     plan = _plan(run, settings, attempt)
     shown = rendering(plan)
-    folder, rows = local_path(plan.recipe.model.uri, file), _rows(run, file)
+    folder, rows = path_here(plan.recipe.model.uri, file.parent), _rows(run, file)
     model = model_shape(folder) if folder is not None else None
     accelerated = accelerators(run.spec.resources) > 0
     element = element_bytes(plan.recipe, accelerated=accelerated)
@@ -159,7 +159,7 @@ def _plan(run: Run, settings: Settings, attempt: int) -> Plan:
 
 def _rows(run: Run, file: Path) -> int | None:
     """Rows of the training data, where it is on this machine."""
-    path = local_path(run.spec.dataset.train, file)
+    path = path_here(run.spec.dataset.train, file.parent)
     if path is None or not path.exists():
         return None
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]

@@ -1,7 +1,6 @@
 """What a finished run shows: a table of its figures, and where everything is."""
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 from rich.text import Text
@@ -9,6 +8,7 @@ from rich.text import Text
 from trainjobs.api.runs import Run
 from trainjobs.cli.learning import print_evaluation
 from trainjobs.core import outputs
+from trainjobs.core.uris import file_path
 from trainjobs.local.folder import RunFolder
 
 
@@ -33,7 +33,8 @@ def show_success(console: Console, run: Run, folder: RunFolder) -> None:
         console.print(Text.assemble("Report  ", (shown(place / outputs.REPORT_HTML), "cyan")), soft_wrap=True)
     model = run.status.artifacts.model
     if model:
-        where = shown(Path(unquote(urlsplit(model).path))) if model.startswith("file://") else model
+        path = file_path(model)
+        where = shown(Path(path)) if path is not None else model
         console.print(Text.assemble("Model   ", (where, "cyan")), soft_wrap=True)
         console.print(Text(f"Try it  trainjobs score {shown(folder.path)} --text '…'"), soft_wrap=True)
 

@@ -76,7 +76,7 @@ def _load(named: "Sequence[Path]", overrides: "Sequence[str]") -> "list[Run]":
     from trainjobs.cli.manifests import load
     from trainjobs.local.relative import with_absolute_paths
 
-    return [with_absolute_paths(run, path.parent) for run, path in load(named, overrides)]
+    return [with_absolute_paths(run, path) for run, path in load(named, overrides)]
 
 
 def _run_all(runs: "Sequence[Run]", options: "Options", watcher: "ProgressWatcher", output: Output) -> int:

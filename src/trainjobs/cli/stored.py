@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import ValidationError
@@ -26,8 +25,10 @@ from trainjobs.core.figures.scores import direction_of, kind_of
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.resolve import store_uri
 from trainjobs.core.settings import Settings
+from trainjobs.core.uris import file_uri
 from trainjobs.errors import InvalidRecipe, UsageError
 from trainjobs.local.folder import RunFolder
+from trainjobs.local.paths import normal, path_here
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import StorageSettings
@@ -121,7 +122,7 @@ def open_run(target: str) -> StoredRun:
 def _opened(target: str) -> StoredRun | None:
     """The run whose folder `target` is, or None where it is none."""
     settings = replace(StorageSettings.from_environment(os.environ), retry_seconds=RETRY_SECONDS)
-    uri = target.rstrip("/")
+    uri = target
     path = path_of(target)
     if path is not None:
         if not path.is_dir():
@@ -141,16 +142,14 @@ def path_of(target: str) -> Path | None:
     """
     if target.startswith("pvc://"):
         raise UsageError(f"{target}: lies in a volume of the cluster; mount it, and give the path there")
-    if target.startswith("file://"):
-        return Path(unquote(urlsplit(target).path))
-    return None if "://" in target else Path(target).expanduser().absolute()
+    return path_here(target, Path.cwd()) if "://" in target else normal(Path(target).expanduser())
 
 
 def _where(path: Path, settings: StorageSettings) -> tuple[str, StorageSettings]:
     """Storage of the run in a folder on this machine: that folder itself, unless the run says another."""
     run = RunFolder(path).load()
     if run is None or run.spec.checkpoints.storage.uri is None:
-        return path.as_uri(), settings
+        return file_uri(path), settings
     storage = run.spec.checkpoints.storage
     return store_uri(run, Settings()), replace(
         settings, endpoint=storage.endpoint or settings.endpoint, region=storage.region or settings.region

@@ -35,5 +35,5 @@ def run(manifest: str | Path, *, overrides: Sequence[str] = (), root: str | Path
 
     path = Path(manifest)
     runs = read(path.read_text(encoding="utf-8-sig"), str(path), overrides)
-    located = [with_absolute_paths(run, path.parent) for run in runs]
+    located = [with_absolute_paths(run, path) for run in runs]
     return list(run_all(located, Options(Path(root), devices=accelerators_here()), Unwatched()))

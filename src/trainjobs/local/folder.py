@@ -22,7 +22,9 @@ import yaml
 from trainjobs.api.runs import BY_KIND, Run
 from trainjobs.api.status import RunStatus
 from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.core.uris import file_uri
 from trainjobs.errors import RunInUse, UsageError
+from trainjobs.local.paths import normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,12 @@ class RunFolder:
     @classmethod
     def of(cls, root: Path, kind: str, name: str) -> "RunFolder":
         """The folder of the run of this kind and name under `root`."""
-        return cls((root / kind.lower() / name).absolute())
+        return cls(normal(root) / kind.lower() / name)
 
     @property
     def store_uri(self) -> str:
         """The folder as storage."""
-        return self.path.as_uri()
+        return file_uri(self.path)
 
     def workspace(self, attempt: int, node_rank: int) -> Path:
         """Where one node of one attempt works."""

@@ -1,33 +1,22 @@
-"""`file://./path` in a manifest → `file:///absolute/path`, seen from the manifest's folder."""
+"""A manifest's `file://` URIs, made those of absolute, normal paths, seen from the manifest's folder."""
 
 from pathlib import Path
-from typing import Any
 
 from trainjobs.api.runs import Run
-from trainjobs.errors import InvalidRecipe
+from trainjobs.api.sources import Source, with_uris
+from trainjobs.core.uris import file_uri
+from trainjobs.local.paths import path_here
 
-RELATIVE = "file://./"
 
-
-def with_absolute_paths(run: Run, base: Path) -> Run:
-    """`run` with every relative file URI of its spec resolved against `base`.
+def with_absolute_paths(run: Run, manifest: Path) -> Run:
+    """Return `run`, which stands in the file `manifest`, with every file it names by its path from the root.
 
     Raises:
-        InvalidRecipe: a path leads out of `base`.
+        InvalidRecipe: a name on the way is not UTF-8.
     """
-    body = run.model_dump(by_alias=True, exclude_none=True, mode="json")
-    body["spec"] = _absolute(body["spec"], base.absolute(), "spec")
-    return type(run).model_validate(body)
 
+    def absolute(source: Source) -> str:
+        path = path_here(source.uri, manifest.parent)
+        return source.uri if path is None else file_uri(path)
 
-def _absolute(value: Any, base: Path, where: str) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        return {key: _absolute(inner, base, f"{where}.{key}") for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_absolute(inner, base, f"{where}[{index}]") for index, inner in enumerate(value)]
-    if isinstance(value, str) and value.startswith(RELATIVE):
-        path = base / value.removeprefix(RELATIVE)
-        if ".." in path.relative_to(base).parts:
-            raise InvalidRecipe(f"{where}: {value} leaves the manifest's folder; give the path without '..'")
-        return path.as_uri()
-    return value
+    return run.model_copy(update={"spec": with_uris(run.spec, "spec", absolute)})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from trainjobs.core.checkpoints.layout import safe_key
+from trainjobs.core.uris import file_uri
 from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.files import HashedParts, create_file, digest_of, local_error, write_file
 from trainjobs.storage.settings import StorageSettings
@@ -29,7 +30,7 @@ class LocalStore(Store):
     @property
     @override
     def uri(self) -> str:
-        return self._root.as_uri()
+        return file_uri(self._root)
 
     @property
     def budget(self) -> MemoryBudget:

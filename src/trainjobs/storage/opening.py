@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from trainjobs.core.checkpoints.layout import safe_key
+from trainjobs.core.uris import Scheme, Uri, file_path, parse_uri
 from trainjobs.errors import InvalidRecipe
 from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.local import LocalStore
@@ -25,32 +25,24 @@ def open_store(uri: str, *, settings: StorageSettings | None = None) -> Store:
             folder is not usable.
     """
     settings = settings or StorageSettings.from_environment(os.environ)
-    scheme = urlsplit(uri).scheme
-    if scheme == "file":
-        store: Store = LocalStore(_folder(uri), settings, MemoryBudget(settings.memory_bytes))
-    elif scheme == "s3":
-        store = _open_s3(uri, settings)
+    try:
+        parts, folder = parse_uri(uri), file_path(uri)
+    except InvalidRecipe as error:
+        raise InvalidRecipe(f"storage {error}") from None
+    if folder is not None:
+        store: Store = LocalStore(Path(folder), settings, MemoryBudget(settings.memory_bytes))
+    elif parts.scheme is Scheme.OBJECTS:
+        store = _open_s3(parts, settings)
     else:
         raise InvalidRecipe(f"storage {uri!r:.200}: use s3://bucket/prefix or file:///folder")
     store.check()
     return store
 
 
-def _folder(uri: str) -> Path:
-    parts = urlsplit(uri)
-    path = unquote(parts.path)
-    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not path.startswith("/"):
-        raise InvalidRecipe(f"storage {uri!r:.200}: give an absolute path, as in file:///mnt/checkpoints")
-    if "\0" in path or ".." in Path(path).parts:
-        raise InvalidRecipe(f"storage {uri!r:.200}: the path must not contain '..'")
-    return Path(path)
-
-
-def _open_s3(uri: str, settings: StorageSettings) -> Store:
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    prefix = prefix.strip("/")
+def _open_s3(uri: Uri, settings: StorageSettings) -> Store:
+    bucket, prefix = uri.place, uri.path.strip("/")
     if not bucket or "?" in bucket or "#" in bucket or "@" in bucket:
-        raise InvalidRecipe(f"storage {uri!r:.200}: name a bucket, as in s3://bucket/prefix")
+        raise InvalidRecipe(f"storage {f's3://{bucket}'!r:.200}: name a bucket, as in s3://bucket/prefix")
     if prefix:
         safe_key(prefix)
     # boto3 and obstore take a third of a second to import: only who uses S3 pays for it.

@@ -127,14 +127,14 @@ def test_history_of_earlier_attempts_is_no_news(tmp_path):
 
 def test_places_are_found_under_their_mounts():
     roots = (Path("/pvc"), Path("/configmaps"))
-    assert local_path("file:///data/a%20b.jsonl", *roots) == Path("/data/a b.jsonl")
+    assert local_path("file:///data/a%20b#1.jsonl", *roots) == Path("/data/a%20b#1.jsonl")
     assert local_path("pvc://models/qwen/7b", *roots) == Path("/pvc/models/qwen/7b")
     assert local_path("configMap://rows/train.jsonl", *roots) == Path("/configmaps/rows/train.jsonl")
     assert volume_uri("pvc://c/x", Path("/mnt")) == "file:///mnt/c/x"
     assert volume_uri("s3://b/x", Path("/mnt")) == "s3://b/x"
 
 
-@pytest.mark.parametrize("uri", ["file://./a", "pvc://c/../../etc", "file:///a/%2e%2e/b", "ftp://x/y"])
+@pytest.mark.parametrize("uri", ["file://./a", "pvc://c/../../etc", "file:///a/../b", "ftp://x/y"])
 def test_a_path_that_is_relative_or_escapes_is_refused(uri):
     with pytest.raises(InvalidRecipe):
         local_path(uri, Path("/pvc"), Path("/configmaps"))
@@ -152,7 +152,7 @@ def test_a_hub_uri_is_taken_apart(uri, place):
     assert parse_hub_uri(uri) == place
 
 
-@pytest.mark.parametrize("uri", ["hf://name", "hf:///name", "hf://org/", "hf://org/name/../x"])
+@pytest.mark.parametrize("uri", ["hf://name", "hf:///name", "hf://org/"])
 def test_a_hub_uri_without_a_repository_is_refused(uri):
     with pytest.raises(InvalidRecipe, match="hf://organisation/name"):
         parse_hub_uri(uri)

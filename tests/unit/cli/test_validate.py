@@ -109,6 +109,37 @@ def test_every_layout_that_training_reads_is_valid(manifest: Path, row: dict[str
     assert (done.exit_code, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["run#3.jsonl", "rows?.jsonl", "a%41.jsonl", "a b.jsonl", "a%20b.jsonl"])
+def test_the_file_that_is_typed_is_the_one_that_is_judged(manifest: Path, name: str):
+    for decoy in ("run", "rows", "aA.jsonl", "a b.jsonl"):
+        (manifest.parent / decoy).write_text("not the file that is named\n")
+    (manifest.parent / name).write_text(f"{json.dumps(ROW)}\n")
+    for folder in ("file://.", f"file://{manifest.parent}"):
+        done = _validate(manifest, "--set", f"spec.dataset.train={folder}/{name}")
+        assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_space_that_is_typed_encoded_is_explained(manifest: Path):
+    done = _validate(manifest, "--set", "spec.dataset.train=file://./my%20rows.jsonl")
+    assert done.exit_code == 11
+    assert f"{manifest.parent}/my%20rows.jsonl is not there" in done.stderr
+    assert "type a space as a space, not as %20" in done.stderr
+
+
+def test_rows_may_lie_in_a_folder_beside_that_of_the_manifest(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (manifest.parent / "configs").mkdir()
+    moved = manifest.rename(manifest.parent / "configs" / manifest.name)
+    monkeypatch.chdir(manifest.parent / "model")
+    done = _validate(
+        f"../configs/{moved.name}",
+        *("--set", "spec.dataset.train=file://./../train.jsonl"),
+        *("--set", "spec.baseModel.uri=file://./../model"),
+    )
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 def test_only_first_rows_are_looked_at(manifest: Path):
     rows = manifest.parent / "train.jsonl"
     rows.write_text(f"{json.dumps(ROW)}\n" * ROWS + "{\n")

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from trainjobs.storage.opening import open_store
 
 
@@ -15,9 +17,10 @@ def test_a_folder_that_is_not_there_yet_is_made_by_the_first_write(tmp_path: Pat
     assert (tmp_path / "new" / "runs" / "x").read_bytes() == b"1"
 
 
-def test_a_folder_with_a_space_in_its_name_is_that_folder(tmp_path: Path):
-    open_store((tmp_path / "my runs").as_uri()).put("x", b"1")
-    assert (tmp_path / "my runs" / "x").exists()
+@pytest.mark.parametrize("name", ["my runs", "my%20runs", "runs#3", "runs?"])
+def test_a_folder_is_the_one_that_is_typed(tmp_path: Path, name: str):
+    open_store(f"file://{tmp_path}/{name}").put("x", b"1")
+    assert (tmp_path / name / "x").exists()
 
 
 def test_opening_a_folder_loads_no_client_of_s3(tmp_path: Path):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from trainjobs.api.conditions import ConditionType, Reason
-from trainjobs.api.model_source import ModelSource, RunReference
-from trainjobs.api.runs import RLHFRun, Run
+from trainjobs.api.model_source import RunReference
+from trainjobs.api.runs import Run
+from trainjobs.api.sources import models
 from trainjobs.api.status import DependencyStatus, RunStatus
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.ending import End
@@ -58,18 +59,8 @@ def dependencies(observed: Observed) -> Dependencies:
 
 def references(run: Run) -> list[tuple[str, RunReference]]:
     """Every run that this one starts from, with the field that names it."""
-    sources: list[tuple[str, ModelSource | None]] = [("spec.baseModel", run.spec.base_model)]
-    if isinstance(run, RLHFRun):
-        algorithm = run.spec.algorithm
-        for index, reward in enumerate(algorithm.rewards):
-            sources.append((f"spec.algorithm.rewards[{index}].model", reward.model))
-        if algorithm.dpo is not None:
-            sources.append(("spec.algorithm.dpo.reference", algorithm.dpo.reference))
-    return [
-        (field, source.from_run)
-        for field, source in sources
-        if source is not None and source.from_run is not None
-    ]
+    named = models(run.spec, "spec")
+    return [(field, source.from_run) for field, source in named if source.from_run is not None]
 
 
 def _state(observed: Observed, reference: RunReference) -> DependencyState | None:

@@ -7,7 +7,8 @@ from trainjobs.api.conditions import Reason
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, child, children, text
 from trainjobs.core.plan.policy import Violation
-from trainjobs.core.plan.sources import sources
+from trainjobs.core.plan.sources import inputs
+from trainjobs.core.uris import Scheme, parse_uri
 
 MAX_ANNOTATIONS = 256 * 1024
 """Bytes of names and values that Kubernetes takes (`TotalAnnotationSizeLimitB`)."""
@@ -26,7 +27,7 @@ def image(plan: Plan) -> Iterator[Violation]:
 
 def relative_files(plan: Plan) -> Iterator[Violation]:
     """Paths relative to a manifest mean something only beside that manifest."""
-    beside = [source for source in sources(plan.recipe) if source.uri.startswith("file://./")]
+    beside = [source for source in inputs(plan.recipe) if parse_uri(source.uri).is_relative]
     if beside:
         yield _invalid(
             ", ".join(source.field for source in beside),
@@ -37,10 +38,11 @@ def relative_files(plan: Plan) -> Iterator[Violation]:
 
 def lost_storage(plan: Plan, final: Object) -> Iterator[Violation]:
     """A folder for checkpoints outlives the pod: some volume is mounted there."""
-    if not plan.recipe.store.startswith("file://"):
+    store = parse_uri(plan.recipe.store)
+    if store.scheme is not Scheme.FILE:
         return
-    path = plan.recipe.store.removeprefix("file://")
-    if path.startswith("./") or not any(_lies_below(path, mount) for mount in _lasting_mounts(final)):
+    path = store.path
+    if store.is_relative or not any(_lies_below(path, mount) for mount in _lasting_mounts(final)):
         yield _invalid(
             "spec.checkpoints.storage.uri",
             f"no lasting volume is mounted at {path}, so checkpoints would go with the pod; give "

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from trainjobs.api.conditions import Reason
-from trainjobs.api.model_source import ModelSource
-from trainjobs.api.runs import RLHFRun, Run
+from trainjobs.api.runs import Run
 from trainjobs.api.status import DependencyStatus
 from trainjobs.core.decide.decision import StartAttempt
+from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import Refusal
 from trainjobs.core.plan.merge import merged
 from trainjobs.core.plan.network_policy import network_policy
@@ -18,6 +18,7 @@ from trainjobs.core.plan.pytorchjob import backend, pytorchjob
 from trainjobs.core.plan.reach import unreachable
 from trainjobs.core.recipe.support import unsupported
 from trainjobs.core.settings import Settings
+from trainjobs.core.uris import below
 from trainjobs.errors import InvalidRecipe
 
 ASSUMED_STORAGE = "s3://not-known-yet"
@@ -84,12 +85,11 @@ def with_assumed_models(run: Run, storage: str = ASSUMED_STORAGE) -> Run:
     """
     known = {(one.kind, one.name, one.checkpoint) for one in run.status.dependencies}
     assumed = []
-    for source in _models(run):
-        reference = source.from_run
-        if reference is None or (reference.kind, reference.name, reference.checkpoint) in known:
+    for _, reference in references(run):
+        if (reference.kind, reference.name, reference.checkpoint) in known:
             continue
         known.add((reference.kind, reference.name, reference.checkpoint))
-        uri = f"{storage}/{run.metadata.namespace}/{reference.kind}/{reference.name}/artifacts/model"
+        uri = below(storage, f"{run.metadata.namespace}/{reference.kind}/{reference.name}/artifacts/model")
         assumed.append(
             DependencyStatus(
                 kind=reference.kind, name=reference.name, checkpoint=reference.checkpoint, uri=uri
@@ -97,13 +97,3 @@ def with_assumed_models(run: Run, storage: str = ASSUMED_STORAGE) -> Run:
         )
     status = run.status.model_copy(update={"dependencies": [*run.status.dependencies, *assumed]})
     return run.model_copy(update={"status": status})
-
-
-def _models(run: Run) -> list[ModelSource]:
-    models = [run.spec.base_model]
-    if isinstance(run, RLHFRun):
-        algorithm = run.spec.algorithm
-        if algorithm.dpo is not None and algorithm.dpo.reference is not None:
-            models.append(algorithm.dpo.reference)
-        models.extend(reward.model for reward in algorithm.rewards)
-    return models

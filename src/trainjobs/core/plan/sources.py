@@ -5,41 +5,27 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from trainjobs.api.base import Section
+from trainjobs.api.sources import Source, sources
 from trainjobs.core.plan.objects import Object
 from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.uris import Scheme, parse_uri
 
 CLAIMS = "/pvc"
 CONFIG_MAPS = "/configmaps"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One URI of a recipe, and the field of the manifest that it comes from."""
-
-    field: str
-    uri: str
-
-
-def sources(recipe: Recipe) -> tuple[Source, ...]:
-    """Everything that a run reads, in the order of the manifest."""
-    return tuple(Source(field, uri) for field, uri in _all(recipe) if uri is not None)
-
-
-def _all(recipe: Recipe) -> Iterator[tuple[str, str | None]]:
-    yield "spec.baseModel.uri", recipe.model.uri
-    yield "spec.baseModel.tokenizerUri", recipe.model.tokenizer_uri
-    yield "spec.dataset.train", recipe.dataset.train
-    yield "spec.dataset.eval", recipe.dataset.eval
-    yield "spec.dataset.test", recipe.dataset.test
+def inputs(recipe: Recipe) -> Iterator[Source]:
+    """Everything that a run reads, each with the field of the manifest that it comes from."""
+    yield from _in(recipe.model, "spec.baseModel")
+    yield from _in(recipe.dataset, "spec.dataset")
     if recipe.algorithm is not None:
-        dpo = recipe.algorithm.dpo
-        if dpo is not None and dpo.reference is not None:
-            yield "spec.algorithm.dpo.reference.uri", dpo.reference.uri
-            yield "spec.algorithm.dpo.reference.tokenizerUri", dpo.reference.tokenizer_uri
-        for index, reward in enumerate(recipe.algorithm.rewards):
-            yield f"spec.algorithm.rewards[{index}].model.uri", reward.model.uri
-            yield f"spec.algorithm.rewards[{index}].model.tokenizerUri", reward.model.tokenizer_uri
-    yield "spec.checkpoints.resume.uri", recipe.checkpoints.resume.uri
+        yield from _in(recipe.algorithm, "spec.algorithm")
+    yield from _in(recipe.checkpoints, "spec.checkpoints")
+
+
+def _in(section: Section, path: str) -> Iterator[Source]:
+    return (source for source in sources(section, path) if source.names.kind != "Storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +41,25 @@ def source_volumes(recipe: Recipe) -> Volumes:
 
     All are read-only but the claim that the run's checkpoints go to.
     """
-    uris = [source.uri for source in sources(recipe)]
-    stored = _names([recipe.store], "pvc://")
+    uris = [source.uri for source in inputs(recipe)]
+    stored = _names([recipe.store], Scheme.CLAIM)
     volumes: list[JsonValue] = []
     mounts: list[JsonValue] = []
-    for index, claim in enumerate(_names([*uris, recipe.store], "pvc://")):
+    for index, claim in enumerate(_names([*uris, recipe.store], Scheme.CLAIM)):
         name = f"claim-{index}"
         writable = claim in stored
         volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
         mounts.append(_mount(name, f"{CLAIMS}/{claim}", writable=writable))
-    for index, config in enumerate(_names(uris, "configMap://")):
+    for index, config in enumerate(_names(uris, Scheme.CONFIG_MAP)):
         name = f"config-{index}"
         volumes.append({"name": name, "configMap": {"name": config}})
         mounts.append(_mount(name, f"{CONFIG_MAPS}/{config}", writable=False))
     return Volumes(volumes, mounts)
 
 
-def _names(uris: list[str], scheme: str) -> list[str]:
-    """First parts of the URIs of a scheme, each once, sorted."""
-    return sorted({uri.removeprefix(scheme).partition("/")[0] for uri in uris if uri.startswith(scheme)})
+def _names(uris: list[str], scheme: Scheme) -> list[str]:
+    """Places of the URIs of a scheme, each once, sorted."""
+    return sorted({uri.place for uri in map(parse_uri, uris) if uri.scheme is scheme})
 
 
 def _mount(name: str, path: str, *, writable: bool) -> Object:

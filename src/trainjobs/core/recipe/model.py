@@ -4,12 +4,12 @@ A recipe is made from a run by `core.recipe.resolve`; it names models and data b
 of a node fetches them and hands its training processes the same recipe with `inputs` filled in.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trainjobs.api.algorithm import Algorithm
-from trainjobs.api.base import Section
+from trainjobs.api.base import Names, Section
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
@@ -52,8 +52,8 @@ class RunIdentity(Section):
 class ResolvedModel(Section):
     """The base model, after `fromRun` was looked up."""
 
-    uri: str
-    tokenizer_uri: str | None = None
+    uri: Annotated[str, Names("Model")]
+    tokenizer_uri: Annotated[str, Names("Model")] | None = None
     trust_remote_code: bool = False
 
 

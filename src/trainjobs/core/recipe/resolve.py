@@ -14,6 +14,7 @@ from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.recipe.model import Limits, Processes, Recipe, ResolvedModel, RunIdentity, Task
 from trainjobs.core.recipe.presets import with_preset
 from trainjobs.core.settings import Settings
+from trainjobs.core.uris import below
 from trainjobs.errors import InvalidRecipe
 
 MAX_BATCH = 65536
@@ -113,7 +114,7 @@ def store_uri(run: Run, settings: Settings) -> str:
         )
     meta = run.metadata
     prefix = run_prefix(namespace=meta.namespace, kind=run.kind, name=meta.name, uid=meta.uid)
-    return f"{base.rstrip('/')}/{prefix}"
+    return below(base, prefix)
 
 
 def _checkpoints(run: Run, settings: Settings) -> Checkpoints:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
+from trainjobs.core.uris import file_uri
 from trainjobs.ml.data.scored import ScoredRows
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
 from trainjobs.ml.evaluation.judging import evaluate
@@ -69,7 +70,7 @@ def evaluate_on_file(
 
 
 def _dataset(path: Path, config: ScoringConfig) -> Dataset:
-    return Dataset(train=path.resolve().as_uri(), fields=config.fields)
+    return Dataset(train=file_uri(path.resolve()), fields=config.fields)
 
 
 def _baselines(folder: Path, train: Path | None, config: ScoringConfig) -> Baselines | None:

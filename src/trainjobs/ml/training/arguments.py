@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import math
 import tempfile
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -151,7 +152,8 @@ def tracker_environment(recipe: Recipe, folder: str) -> dict[str, str]:
                 values |= {"SWANLAB_MODE": mode, "SWANLAB_LOG_DIR": f"{folder}/swanlab"}
                 values |= _given(SWANLAB_PROJECT=tracker.project, SWANLAB_WORKSPACE=tracker.entity)
             case "MLflow":
-                uri = tracker.uri or f"file://{folder}/mlruns"
+                # By the rule of the web, which MLflow reads by: encoded, unlike our own.
+                uri = tracker.uri or Path(folder, "mlruns").absolute().as_uri()
                 values |= {"MLFLOW_TRACKING_URI": uri, **_given(MLFLOW_EXPERIMENT_NAME=tracker.project)}
     return values
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import JsonValue
 
 from trainjobs.api.figures import OVERALL, SCORES, FigureKind
 from trainjobs.core.diagnosis import Finding, diagnose
+from trainjobs.core.uris import below, file_path
 from trainjobs.ml.evaluation.baselines import LENGTH, MEAN
 from trainjobs.ml.evaluation.facts import facts_of
 from trainjobs.ml.evaluation.figures import Figure
@@ -278,5 +278,6 @@ def _model(files: RunFiles) -> str:
     """What a user types for the model: its folder, or its URI."""
     if files.recipe is None:
         return "MODEL"
-    store = files.recipe.store.rstrip("/")
-    return unquote(urlsplit(store).path) if store.startswith("file://") else f"{store}/artifacts/model"
+    store = files.recipe.store
+    folder = file_path(store)
+    return str(folder) if folder is not None else below(store, "artifacts/model")
