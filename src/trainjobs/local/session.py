@@ -22,10 +22,11 @@ from trainjobs.core.recipe.resolve import store_uri
 from trainjobs.core.recipe.support import check_support
 from trainjobs.core.reports import Heartbeat
 from trainjobs.core.settings import Settings
-from trainjobs.errors import InvalidRecipe
+from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.local.driver import AllNodesHere, Driver, NodeMaker, Watcher
 from trainjobs.local.folder import RunFolder
 from trainjobs.local.ordering import in_order
+from trainjobs.local.relative import without_links
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import StorageSettings
@@ -95,7 +96,7 @@ def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
         with folder.locked():
             folder.move_aside(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     with folder.locked():
-        run = _take_up(run, folder)
+        run = _take_up(run, folder, options)
         if run.status.phase == Phase.SUCCEEDED:
             return Result(run, folder, 0, ran=False)
         folder.save(run)
@@ -165,37 +166,63 @@ def exit_code(run: Run, *, was_interrupted: bool) -> int:
     return (status.failure.exit_code if status.failure else None) or 1
 
 
-def _take_up(run: Run, folder: RunFolder) -> Run:
+def _take_up(run: Run, folder: RunFolder, options: Options) -> Run:
     """`run` with the identity and status of an earlier command, or as a new one."""
     earlier = folder.load()
     if earlier is None:
         made = {"uid": str(uuid.uuid4()), "creation_timestamp": datetime.now(UTC).replace(microsecond=0)}
         return run.model_copy(update={"metadata": run.metadata.model_copy(update=made)})
-    changes = change_problems(earlier, run)
-    if changes:
+    # Two paths to one file mean the same.
+    before, after = without_links(earlier), without_links(run)
+    changes = change_problems(_at_rest(before), after)
+    if changes and _has_begun(earlier, settings_for(earlier, folder, options)):
         raise InvalidRecipe(
             f"{folder.path}: a run of this name exists already, and {changes[0]}; "
             "or add --fresh to move it aside and begin anew"
         )
     metadata = earlier.metadata.model_copy(
-        update={"generation": earlier.metadata.generation + (run.spec != earlier.spec)}
+        update={"generation": earlier.metadata.generation + (after.spec != before.spec)}
     )
     status = earlier.status
-    if status.phase == Phase.FAILED:
+    if changes or status.phase == Phase.FAILED:
         # Asked for again after its failure: a new life with the same checkpoints. The attempt's number
         # goes on, so that nothing written before can be mistaken for what comes now.
         status = RunStatus(attempt=status.attempt)
     return run.model_copy(update={"metadata": metadata, "status": status})
 
 
+def _at_rest(run: Run) -> Run:
+    """`run` as it is while no program drives it: what may change while a run is suspended may change now."""
+    policy = run.spec.run_policy.model_copy(update={"suspend": True})
+    return run.model_copy(update={"spec": run.spec.model_copy(update={"run_policy": policy})})
+
+
+def _has_begun(run: Run, settings: Settings) -> bool:
+    """Whether earlier commands have left something that a change of the run would contradict.
+
+    A first start that failed has not: who corrects its manifest keeps its name.
+    """
+    if run.status.attempt == 0:
+        return False
+    try:
+        return run.status.phase == Phase.SUCCEEDED or bool(_store(run, settings).complete())
+    except TrainjobsError:
+        # What cannot be seen may be there.
+        return True
+
+
 def _stored_attempt(run: Run, settings: Settings) -> int:
     """The newest attempt in storage; one that cannot be used is said before anything starts."""
+    return _store(run, settings).newest_attempt()
+
+
+def _store(run: Run, settings: Settings) -> CheckpointStore:
     said = run.spec.checkpoints.storage
     environment = StorageSettings.from_environment(os.environ)
     reached = replace(
         environment, endpoint=said.endpoint or environment.endpoint, region=said.region or environment.region
     )
-    return CheckpointStore(open_store(store_uri(run, settings), settings=reached)).newest_attempt()
+    return CheckpointStore(open_store(store_uri(run, settings), settings=reached))
 
 
 @contextmanager
