@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness import s3_dialects as dialects
-from tests.harness.s3_in_memory import Answer, Deviation, S3InMemory, s3_in_memory
+from tests.harness.s3_in_memory import Answer, Deviation, S3InMemory
 from tests.harness.tls import make_certificate
+from tests.harness.versitygw import S3Server, s3_server
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
 from trainjobs.storage.opening import open_store
 
@@ -190,12 +191,20 @@ def test_https_for_a_server_of_plain_http_is_said_at_once(server: S3InMemory):
     assert f"{ENDPOINT} must begin with http://" in str(caught.value)
 
 
-def test_plain_http_to_a_server_of_tls_does_not_look_like_an_answer(
+def test_plain_http_for_a_server_of_tls_is_said_though_it_only_hangs_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    with s3_in_memory(tls=make_certificate(tmp_path)) as server:
+    with s3_server(tmp_path / "buckets", make_certificate(tmp_path)) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        plain = replace(server.settings, endpoint=server.endpoint.replace("https:", "http:"), start_seconds=2)
-        with pytest.raises(StorageUnavailable, match="the connection was cut"):
-            open_store("s3://b/runs", settings=plain)
+        plain = replace(server.settings, endpoint=server.endpoint.replace("https:", "http:"))
+        with pytest.raises(InvalidRecipe, match="speaks TLS only") as caught:
+            open_store(server.make_bucket("tls"), settings=plain)
+    assert f"{ENDPOINT} must begin with https://" in str(caught.value)
+
+
+def test_a_real_server_tells_its_region(s3_environment: S3Server):
+    elsewhere = replace(s3_environment.settings, region="eu-central-1")
+    with pytest.raises(InvalidRecipe) as caught:
+        open_store(s3_environment.make_bucket("region"), settings=elsewhere)
+    assert f"the bucket is in region 'us-east-1', not 'eu-central-1'; correct {REGION}: " in str(caught.value)

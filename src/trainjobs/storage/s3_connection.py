@@ -15,7 +15,7 @@ from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.keys import find_keys
 from trainjobs.storage.retry import with_retries
 from trainjobs.storage.s3_errors import explain
-from trainjobs.storage.s3_region import region_of
+from trainjobs.storage.s3_questions import AskServer
 from trainjobs.storage.s3_words import Place, Refusal
 from trainjobs.storage.settings import Addressing, StorageSettings
 
@@ -77,7 +77,7 @@ class S3Connection:
 
     def _call(self, doing: str, operation: Callable[[], Result], seconds: float) -> Result:
         def refusal(error: Exception) -> Refusal:
-            return explain(error, self.place, doing, lambda: region_of(self.place, self.settings))
+            return explain(error, self.place, doing, AskServer(self.place, self.settings))
 
         return with_retries(
             operation, refusal, errors=REQUEST_ERRORS, seconds=seconds, outage=self.settings.outage

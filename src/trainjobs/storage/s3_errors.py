@@ -6,15 +6,12 @@ Ceph, GCS, R2 and B2 are known to answer (`tests/harness/s3_dialects.py`).
 """
 
 import re
-from collections.abc import Callable
 
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
-from trainjobs.storage.s3_network import explain_network
-from trainjobs.storage.s3_words import Place, Refusal, Said
+from trainjobs.storage.s3_network import explain_network, speaks_only_tls
+from trainjobs.storage.s3_questions import NotAsked, Questions
+from trainjobs.storage.s3_words import ENDPOINT, REGION, Place, Refusal, Said
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound
-
-REGION = "spec.checkpoints.storage.region (AWS_REGION)"
-ENDPOINT = "spec.checkpoints.storage.endpoint (AWS_ENDPOINT_URL)"
 
 _KEYS = {
     "AccessDenied",
@@ -57,18 +54,16 @@ _PASSING = {
 }
 _BUSY = {408, 425, 429}
 _SPEAKS_TLS = re.compile(r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port", re.I)
+_NOBODY = NotAsked()
 # What object_store makes of a 301: it keeps neither the status nor the answer.
 _REDIRECTED = "redirect without LOCATION"
 
 
-def explain(
-    error: Exception, place: Place, doing: str, ask_region: Callable[[], str] = lambda: ""
-) -> Refusal:
+def explain(error: Exception, place: Place, doing: str, ask: Questions = _NOBODY) -> Refusal:
     """Return what an exception of obstore means for `doing` something at `place`.
 
     Args:
-        ask_region: asks the server for the bucket's region, "" if it does not say; called only where a
-            wrong region is the cause and the answer itself does not name the right one.
+        ask: asks the server itself where its answer leaves open what would be right.
     """
     said = Said.read(str(error))
     where = str(place)
@@ -77,9 +72,9 @@ def explain(
     if type(error).__name__ == "AlreadyExistsError" and said.code not in _PASSING:
         return Refusal(AlreadyExists(f"{where}: exists already ({doing})"), transient=False)
     if said.code in _REGION or _REDIRECTED in said.text or _is_region(said):
-        return _wrong_region(said, place, doing, ask_region)
+        return _wrong_region(said, place, doing, ask)
     if said.status is None:
-        return explain_network(said.text, place, doing)
+        return explain_network(said.text, place, doing, ask)
     return _by_code(said, place, doing) or _by_status(error, said, place, doing)
 
 
@@ -113,8 +108,7 @@ def _by_status(error: Exception, said: Said, place: Place, doing: str) -> Refusa
     if isinstance(error, FileNotFoundError) or status == 404:
         return Refusal(ObjectNotFound(f"{where}: not found ({doing})"), transient=False)
     if _SPEAKS_TLS.search(said.text):
-        plain = f"{where}: speaks TLS only ({doing}); {ENDPOINT} must begin with https://"
-        return Refusal(InvalidRecipe(plain), transient=False)
+        return speaks_only_tls(place, doing)
     answered = f"{where}: answered {said.words} ({doing})"
     if (status >= 500 and status != 501) or status in _BUSY:
         return Refusal(StorageUnavailable(answered), transient=True)
@@ -130,14 +124,14 @@ def _is_region(said: Said) -> bool:
     return said.code in _MAY_BE_REGION and bool(_REGION_WORDS.search(said.message))
 
 
-def _wrong_region(said: Said, place: Place, doing: str, ask_region: Callable[[], str]) -> Refusal:
+def _wrong_region(said: Said, place: Place, doing: str, ask: Questions) -> Refusal:
     found = _EXPECTED.search(said.text)
-    expected = (found[1] or found[2]) if found else ask_region()
+    expected = (found[1] or found[2]) if found else ask.region()
     is_in = (
         f"the bucket is in region {expected!r}, not" if expected and expected != place.region else "not in"
     )
     fields = f"{REGION} and {ENDPOINT}" if _endpoint_is_wrong(said, place) else REGION
-    words = said.words or "redirected without an address"
+    words = said.words or "301 without an address to go to"
     return Refusal(
         InvalidRecipe(f"{place}: {is_in} {place.region!r}; correct {fields}: {words} ({doing})"),
         transient=False,

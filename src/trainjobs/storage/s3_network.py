@@ -3,7 +3,8 @@
 import re
 
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
-from trainjobs.storage.s3_words import Place, Refusal
+from trainjobs.storage.s3_questions import Questions
+from trainjobs.storage.s3_words import ENDPOINT, Place, Refusal
 
 # An error of botocore's, which gives the keys: its type and its words.
 _GIVES_NO_KEYS = re.compile(r"External AWS credential provider: (\w+): (.{1,300})")
@@ -15,6 +16,7 @@ _MISTAKES = {"FileNotFoundError", "NoCredentialsError", "ParamValidationError", 
 _NOT_TRUSTED = ("UnknownIssuer", "invalid peer certificate")
 # What rustls makes of the first bytes of a server that does not speak TLS.
 _SPEAKS_NO_TLS = ("InvalidContentType",)
+_CUT = "the connection was cut"
 # The cause as the network library writes it, and as a person would.
 _CAUSES = (
     ("UnknownIssuer", "its certificate is not trusted; name the CA's file in AWS_CA_BUNDLE"),
@@ -25,21 +27,30 @@ _CAUSES = (
     ("unreachable", "no route to it"),
     ("TimedOut", "no answer in time"),
     ("timed out", "no answer in time"),
-    ("ConnectionReset", "the connection was cut"),
-    ("IncompleteMessage", "the connection was cut"),
-    ("UnexpectedEof", "the connection was cut"),
+    ("ConnectionReset", _CUT),
+    ("IncompleteMessage", _CUT),
+    ("UnexpectedEof", _CUT),
 )
 
 
-def explain_network(text: str, place: Place, doing: str) -> Refusal:
+def explain_network(text: str, place: Place, doing: str, ask: Questions) -> Refusal:
     """Return what an exception of obstore without an answer in it means."""
     if no_keys := _GIVES_NO_KEYS.search(text):
         return _without_keys(no_keys[1], no_keys[2], place, doing)
     if any(one in text for one in _SPEAKS_NO_TLS):
-        plain = f"{place}: does not speak TLS ({doing}); spec.checkpoints.storage.endpoint (AWS_ENDPOINT_URL)"
-        return Refusal(InvalidRecipe(f"{plain} must begin with http://"), transient=False)
-    away = f"{place}: cannot be reached: {_cause(text)} ({doing})"
+        plain = f"{place}: does not speak TLS ({doing}); {ENDPOINT} must begin with http://"
+        return Refusal(InvalidRecipe(plain), transient=False)
+    cause = _cause(text)
+    if cause == _CUT and ask.speaks_tls():
+        return speaks_only_tls(place, doing)
+    away = f"{place}: cannot be reached: {cause} ({doing})"
     return Refusal(StorageUnavailable(away), transient=not any(one in text for one in _NOT_TRUSTED))
+
+
+def speaks_only_tls(place: Place, doing: str) -> Refusal:
+    """Return what is said of plain HTTP to a server of TLS."""
+    plain = f"{place}: speaks TLS only ({doing}); {ENDPOINT} must begin with https://"
+    return Refusal(InvalidRecipe(plain), transient=False)
 
 
 def _without_keys(kind: str, words: str, place: Place, doing: str) -> Refusal:

@@ -15,6 +15,10 @@ _SERVER_TIME = re.compile(r"<ServerTime>([0-9TZ:.-]{1,40})</ServerTime>")
 _KEY = re.compile(r'path: "((?:[^"\\]|\\.){1,300})"')
 
 
+REGION = "spec.checkpoints.storage.region (AWS_REGION)"
+ENDPOINT = "spec.checkpoints.storage.endpoint (AWS_ENDPOINT_URL)"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a request went, for messages: never a key itself."""

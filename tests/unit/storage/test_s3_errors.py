@@ -1,6 +1,10 @@
 """Texts as obstore 0.12 and versitygw 1.8 wrote them, and what each means."""
 
+from xml.sax.saxutils import escape
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from obstore.exceptions import (
     AlreadyExistsError,
     GenericError,
@@ -91,3 +95,24 @@ def test_what_a_server_says_is_told_in_one_line(
     assert line.startswith("s3://bucket at http://127.0.0.1:7070: ")
     assert "\n" not in line
     assert refusal.transient is transient
+
+
+# Where a status means something by itself, whatever is said with it.
+_MEANT = {401, 403, 404, 408, 412, 425, 429, 501, 507}
+WORDS = st.text(st.characters(exclude_categories=["C"], max_codepoint=0x2FFF), max_size=80)
+
+
+@given(st.integers(400, 599).filter(lambda status: status not in _MEANT), WORDS, st.booleans())
+def test_any_answer_is_one_line_with_its_words_and_tried_again_only_where_the_server_is_at_fault(
+    status: int, words: str, named: bool
+):
+    code = "<Code>NobodyKnowsThis</Code>" if named else ""
+    body = f"<Error>{code}<Message>{escape(words)}</Message></Error>"
+    text = f"Server returned non-2xx status code: {status} Words: {body}\n\nDebug source:\nGeneric {{}}"
+    refusal = explain(GenericError(text), PLACE, "writing run/x")
+    line = str(refusal.error)
+    assert "\n" not in line
+    assert line.startswith(f"s3://bucket at http://127.0.0.1:7070: answered {status}")
+    assert " ".join(words.split()).rstrip(".") in line
+    assert refusal.transient is (status >= 500)
+    assert type(refusal.error) is (StorageUnavailable if refusal.transient else InvalidRecipe)
