@@ -30,7 +30,7 @@ def test_without_the_right_to_delete_a_run_keeps_everything_and_ends_well(bench:
     assert "is not authorized to perform: s3:DeleteObject" in finished.output
     run = CheckpointStore(server.open(bench.store))
     assert {CheckpointRef(5, 1), CheckpointRef(20, 1)} <= set(run.complete())
-    assert run.artifacts() == ("model",)
+    assert list(run.artifacts()) == ["model"]
     assert run.verify() == ()
 
 

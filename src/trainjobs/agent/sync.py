@@ -11,6 +11,7 @@ from trainjobs.agent.status import Status
 from trainjobs.agent.stored import retention_of, stored
 from trainjobs.agent.watch import LocalCheckpoint
 from trainjobs.api.checkpoints import Checkpoints
+from trainjobs.api.conditions import Reason
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.retention import ranked, to_delete
 from trainjobs.core.reports import SyncState
@@ -227,12 +228,11 @@ class CheckpointSync:
         return CheckpointRef(checkpoint.step, self._attempt)
 
     def _tell(self) -> None:
-        error, kept = self.last_error, self.not_deleted
-        self._status.set_sync(
-            SyncState(
-                healthy=error is None,
-                reason=error.reason if error else "",
-                message=str(error) if error else f"old checkpoints are not deleted: {kept}" if kept else "",
-                pending=len(self._pending),
-            )
-        )
+        error, pending = self.last_error, len(self._pending)
+        if error is not None:
+            sync = SyncState(healthy=False, reason=error.reason, message=str(error), pending=pending)
+        elif self.not_deleted is not None:
+            sync = SyncState(reason=Reason.RETENTION_FAILED, message=str(self.not_deleted), pending=pending)
+        else:
+            sync = SyncState(pending=pending)
+        self._status.set_sync(sync)

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     STARTING = "Starting"
     TRAINING = "Training"
     SYNCED = "Synced"
+    RETENTION_FAILED = "RetentionFailed"
     STOPPING = "Stopping"
     RESTARTING = "Restarting"
     SUSPENDED = "Suspended"

@@ -49,7 +49,8 @@ class Heartbeats:
 
 def is_news(before: Heartbeat, beat: Heartbeat) -> bool:
     """Whether a heartbeat says what a look at the run could make something of."""
-    if (before.stage, before.sync.healthy) != (beat.stage, beat.sync.healthy):
+    old_sync, sync = before.sync, beat.sync
+    if (before.stage, old_sync.healthy, old_sync.reason) != (beat.stage, sync.healthy, sync.reason):
         return True
     if before.checkpoints != beat.checkpoints or beat.time - before.time >= LOOK_EVERY:
         return True

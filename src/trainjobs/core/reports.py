@@ -26,9 +26,10 @@ class SyncState(Section):
 
     healthy: bool = True
     reason: str = ""
-    """Why not; `Synced` when storage answers again that was away before training."""
+    """Why not; `Synced` when storage answers again that was away before training; `RetentionFailed` where
+    checkpoints do reach it and old ones cannot be deleted."""
     message: str = ""
-    """What storage said; where they do reach it, why old ones are not deleted."""
+    """What storage said."""
     pending: int = 0
     """Checkpoints saved here and not yet complete in storage."""
 

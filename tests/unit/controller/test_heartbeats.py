@@ -40,6 +40,7 @@ def beat(step: int | None = 10, after: float = 0, **changes: Any) -> Heartbeat:
         (beat(5, after=2), True),
         (beat(11, after=2, stage="Saving"), True),
         (beat(11, after=2, sync=SyncState(healthy=False)), True),
+        (beat(11, after=2, sync=SyncState(reason="RetentionFailed")), True),
         (beat(None, after=2), False),
     ],
 )

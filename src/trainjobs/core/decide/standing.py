@@ -69,8 +69,11 @@ def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     if failing is None:
         if not any(map(_knows_storage, latest)):
             return status
-        remarks = [f"; node {beat.node_rank}: {beat.sync.message}" for beat in latest if beat.sync.message]
-        message = "".join(["checkpoints reach storage", *remarks])
+        kept = next((beat for beat in latest if beat.sync.reason == Reason.RETENTION_FAILED), None)
+        if kept is not None:
+            message = f"checkpoints reach storage, and old ones are kept: {kept.sync.message}"
+            return conditions.true(status, ConditionType.SYNCED, Reason.RETENTION_FAILED, message, now)
+        message = "checkpoints reach storage"
         return conditions.true(status, ConditionType.SYNCED, Reason.SYNCED, message, now)
     said = failing.sync.message or failing.sync.reason or "storage cannot be reached"
     message = f"node {failing.node_rank}: {said}"

@@ -28,7 +28,7 @@ def story(before: RunStatus, after: RunStatus) -> tuple[Event, ...]:
 def _refusals(before: RunStatus, after: RunStatus) -> Iterator[Event]:
     for type_ in _TOLD_WHEN_FALSE:
         new = _turned(before, after, type_)
-        if new is not None and new.status == "False":
+        if new is not None and (new.status == "False" or new.reason == Reason.RETENTION_FAILED):
             yield Event("Warning", Reason(new.reason), new.message)
         elif new is not None and _is_relief(before, after, type_):
             yield Event("Normal", Reason(new.reason), new.message)

@@ -116,12 +116,16 @@ def test_storage_that_refuses_the_keys_is_told_as_that() -> None:
 
 
 def test_old_checkpoints_that_stay_are_told_of_a_storage_that_is_reached() -> None:
-    stay = SyncState(message="old checkpoints are not deleted: access denied")
+    stay = SyncState(reason="RetentionFailed", message="s3://runs: access denied")
     run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=1),)), 5)
     decision = decide(Observed(run, (job(),), (running(),), (beat(6, step=1, sync=stay),)), at(6))
     synced = next(one for one in decision.status.conditions if one.type == "Synced")
-    assert (synced.status, synced.reason) == ("True", "Synced")
-    assert synced.message.endswith("node 0: old checkpoints are not deleted: access denied")
+    assert (synced.status, synced.reason) == ("True", "RetentionFailed")
+    assert synced.message.endswith("old ones are kept: s3://runs: access denied")
+    assert [(event.type, event.reason) for event in decision.events] == [("Warning", "RetentionFailed")]
+    run = with_status(run, decision.status)
+    again = decide(Observed(run, (job(),), (running(),), (beat(7, step=2, sync=stay),)), at(7))
+    assert again.events == ()
 
 
 def test_storage_that_ended_an_attempt_is_told_until_another_has_reached_it() -> None:
