@@ -64,6 +64,11 @@ class S3Account:
             if path.is_file():
                 store.put_file(str(path.relative_to(folder)), str(path))
 
+    def put_markers(self, bucket: str, *keys: str) -> None:
+        """Put what consoles and file browsers put for a folder: an empty object whose key ends in a slash."""
+        for key in keys:
+            self._client().put_object(Bucket=bucket, Key=key)
+
     def _client(self) -> Any:
         return boto3.client(
             "s3",

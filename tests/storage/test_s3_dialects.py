@@ -9,7 +9,7 @@ from tests.harness.s3_in_memory import Deviation, S3InMemory
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.checkpoints.retention import Retention
-from trainjobs.errors import AccessDenied, InvalidRecipe
+from trainjobs.errors import AccessDenied, InvalidData, InvalidRecipe
 from trainjobs.storage.checkpoints import CheckpointStore
 
 
@@ -92,6 +92,9 @@ def test_without_the_right_to_delete_an_artifact_is_replaced_all_the_same(server
     (tmp_path / "model" / "weights").write_bytes(b"old")
     run.begin(1, "job", "pod", Resume.AUTO)
     run.put_artifact("model", tmp_path / "model", step=1, attempt=1)
+    with pytest.raises(InvalidData):
+        run.put_artifact("model", tmp_path / "nothing", step=2, attempt=1)
+    assert not run.artifacts()
     (tmp_path / "model" / "weights").write_bytes(b"newer")
     run.put_artifact("model", tmp_path / "model", step=2, attempt=1)
     assert run.get_artifact("model", tmp_path / "back").step == 2

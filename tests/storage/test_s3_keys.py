@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.s3_in_memory import S3InMemory
+from tests.harness.versitygw import S3Server
 from trainjobs.errors import InvalidRecipe
 
 
@@ -38,3 +39,18 @@ def test_keys_of_any_letters_come_back_as_they_are(server: S3InMemory, tmp_path:
         assert (tmp_path / "back").read_bytes() == key.encode()
         store.delete([key])
         assert list(store.list()) == []
+
+
+def test_markers_of_a_real_server_are_no_files(s3_environment: S3Server):
+    uri = s3_environment.make_bucket("markers")
+    s3_environment.put_markers(
+        "markers", "models/", "models/tiny/", "models/tiny/deep/", "models/tiny/empty/"
+    )
+    store = s3_environment.open(f"{uri}/models/tiny")
+    store.put("config.json", b"{}")
+    store.put("deep/nothing", b"")
+    assert {info.key: info.size for info in store.list()} == {"config.json": 2, "deep/nothing": 0}
+    assert [info.key for info in store.list("deep")] == ["deep/nothing"]
+    assert s3_environment.open(f"{uri}/models").head("tiny") is None
+    store.delete_folder("")
+    assert list(store.list()) == []

@@ -8,7 +8,8 @@ from trainjobs.storage.store import Store
 
 def artifacts_of(store: Store) -> dict[str, str]:
     """Return the complete artifacts of the run that `store` holds: name → folder, sorted by name."""
-    parts = (info.key.split("/") for info in store.list(ARTIFACTS))
+    # An empty manifest stands for one that is gone, where nothing may be deleted.
+    parts = (info.key.split("/") for info in store.list(ARTIFACTS) if info.size > 0)
     names = sorted(part[1] for part in parts if len(part) == 3 and part[2] == MANIFEST)
     return {name: artifact_folder(name) for name in names}
 
