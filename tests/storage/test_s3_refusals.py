@@ -117,6 +117,18 @@ REFUSED = {
         InvalidRecipe,
         ("405 MethodNotAllowed: The specified method is not allowed against this resource",),
     ),
+    "an endpoint with the bucket in it": Case(
+        "R2",
+        dialects.always(404, "NoSuchKey", "The specified key does not exist."),
+        InvalidRecipe,
+        (
+            "404 NoSuchKey: The specified key does not exist",
+            f"{ENDPOINT} must be the server's own address, without the bucket",
+        ),
+    ),
+    "a page that is not there": Case(
+        "a web server", lambda _: Answer(404, b"<html>Not Found</html>"), InvalidRecipe, (ENDPOINT,)
+    ),
     "plain HTTP to TLS": Case(
         "MinIO",
         lambda _: Answer(400, b"Client sent an HTTP request to an HTTPS server.\n"),

@@ -1,16 +1,16 @@
 """`s3://…` models and data: fetched into the cache, verified where a manifest says what to expect."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from trainjobs.core.checkpoints.layout import MANIFEST
+from trainjobs.core.checkpoints.layout import MANIFEST, safe_key
 from trainjobs.errors import InvalidRecipe, TrainjobsError
-from trainjobs.storage.complete import fetch_folder
+from trainjobs.storage.complete import read_manifest
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import StorageSettings
 from trainjobs.storage.store import ObjectInfo, Store
-from trainjobs.storage.transfer import in_parallel
+from trainjobs.storage.transfer import download_folder, in_parallel
 
 Progress = Callable[[int, int], None]
 
@@ -32,6 +32,7 @@ def fetch_objects(
         CorruptCheckpoint: what arrived is not what the manifest says.
         `missing`: there is nothing under that URI.
     """
+    _refuse_no_path(uri)
     folder, _, name = uri.rstrip("/").rpartition("/")
     target = cache / "s3" / hashlib.sha256(uri.encode()).hexdigest()[:24]
     parent = open_store(folder, settings=settings) if folder not in ("s3:/", "s3:") else None
@@ -40,7 +41,9 @@ def fetch_objects(
         _fetch(parent, (one,), target, progress)
         return target / name
     if store.head(MANIFEST) is not None:
-        manifest = fetch_folder(store, target)
+        manifest = read_manifest(store)
+        _drop_others(target, {entry.path for entry in manifest.files})
+        download_folder(store, manifest, target)
         progress(manifest.size, manifest.size)
         return target
     found = tuple(store.list())
@@ -49,6 +52,27 @@ def fetch_objects(
     _refuse_clash(store, found)
     _fetch(store, found, target, progress)
     return target
+
+
+def _refuse_no_path(uri: str) -> None:
+    """A doubled slash names another object than a single one: it must not be taken for it."""
+    key = uri.removeprefix("s3://").partition("/")[2].removesuffix("/")
+    if key:
+        safe_key(key)
+
+
+def _drop_others(target: Path, keys: Collection[str]) -> None:
+    """Delete what an earlier fetch left and is stored no longer: it would be read like the rest.
+
+    Half-written files stay: they may be of somebody who is writing them.
+    """
+    for path in target.rglob("*"):
+        if (
+            not path.is_dir()
+            and path.suffix != ".partial"
+            and path.relative_to(target).as_posix() not in keys
+        ):
+            path.unlink(missing_ok=True)
 
 
 def _is_marker(one: ObjectInfo, folder: Store) -> bool:
@@ -70,6 +94,7 @@ def _refuse_clash(store: Store, objects: tuple[ObjectInfo, ...]) -> None:
 
 def _fetch(store: Store, objects: tuple[ObjectInfo, ...], target: Path, progress: Progress) -> None:
     total, done = sum(info.size for info in objects), 0
+    _drop_others(target, {info.key for info in objects})
 
     def one(info: ObjectInfo) -> int:
         nonlocal done

@@ -14,6 +14,7 @@ from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.files import HashedParts, hashed, write_file
 from trainjobs.storage.markers import without_markers
 from trainjobs.storage.s3_connection import S3Connection
+from trainjobs.storage.s3_errors import LISTING
 from trainjobs.storage.settings import MIB
 from trainjobs.storage.store import Digest, ObjectInfo, ObjectNotFound, Store
 
@@ -55,7 +56,7 @@ class S3Store(Store):
     def check(self) -> None:
         bucket = self._connection.impatient
         self._connection.call_soon(
-            "listing", lambda: bucket.list_with_delimiter(self._full("checkpoints") + "/")
+            LISTING, lambda: bucket.list_with_delimiter(self._full("checkpoints") + "/")
         )
 
     @override
@@ -126,7 +127,7 @@ class S3Store(Store):
     def list(self, folder: str = "") -> Iterator[ObjectInfo]:
         prefix = self._full(folder) if folder else self._prefix
         bucket, skip = self._connection.bucket, len(self._prefix) + 1 if self._prefix else 0
-        pages = self._connection.call(f"listing {prefix}", lambda: list(bucket.list(prefix or None)))
+        pages = self._connection.call(f"{LISTING} {prefix}", lambda: list(bucket.list(prefix or None)))
         listed = [ObjectInfo(meta["path"][skip:], meta["size"]) for page in pages for meta in page]
         yield from without_markers(listed, folder, lambda key: self.head(key) is not None)
 

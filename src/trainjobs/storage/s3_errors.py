@@ -55,6 +55,8 @@ _PASSING = {
 _BUSY = {408, 425, 429}
 _SPEAKS_TLS = re.compile(r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port", re.I)
 _NOBODY = NotAsked()
+LISTING = "listing"
+"""How the words for what is done begin, where it is a listing."""
 # What object_store makes of a 301: it keeps neither the status nor the answer.
 _REDIRECTED = "redirect without LOCATION"
 
@@ -101,10 +103,15 @@ def _by_code(said: Said, place: Place, doing: str) -> Refusal | None:
 def _by_status(error: Exception, said: Said, place: Place, doing: str) -> Refusal:
     where, status = str(place), said.status
     assert status is not None
-    if said.code in _KEYS or status in (401, 403):
-        return Refusal(_denied(said, place, doing), transient=False)
+    # Ceph says 403 of a quota.
     if said.code in _FULL or status == 507:
         return Refusal(StorageUnavailable(f"{where}: storage is full ({doing})"), transient=False)
+    if said.code in _KEYS or status in (401, 403):
+        return Refusal(_denied(said, place, doing), transient=False)
+    if status == 404 and doing.startswith(LISTING):
+        # Where a bucket is, a listing of nothing is empty: whoever says 404 to it is no server of S3.
+        nobody = f"{where}: answered {said.words} ({doing}); {ENDPOINT} must be the server's own address"
+        return Refusal(InvalidRecipe(f"{nobody}, without the bucket"), transient=False)
     if isinstance(error, FileNotFoundError) or status == 404:
         return Refusal(ObjectNotFound(f"{where}: not found ({doing})"), transient=False)
     if _SPEAKS_TLS.search(said.text):

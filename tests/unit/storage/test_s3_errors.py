@@ -63,6 +63,7 @@ BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
         (GenericError(answered(400, "ExpiredToken")), AccessDenied, "ExpiredToken", False),
         (GenericError(answered(400, "InvalidBucketName")), InvalidRecipe, "cannot be a bucket's name", False),
         (GenericError(answered(507, "InsufficientStorage")), StorageUnavailable, "storage is full", False),
+        (GenericError(answered(403, "QuotaExceeded")), StorageUnavailable, "storage is full", False),
         (GenericError(answered(501, "NotImplemented")), InvalidRecipe, "conditional writes", False),
         (GenericError(answered(400, "BadDigest")), StorageUnavailable, "answered 400 BadDigest: words", True),
         (GenericError(answered(400, "InvalidRequest")), InvalidRecipe, "400 InvalidRequest: words", False),
