@@ -11,13 +11,19 @@ import torch
 from tests.training.tiny import figures, make_recipe, train
 from trainjobs.api.training import Adapter
 from trainjobs.errors import InvalidRecipe, ModelNotFound
-from trainjobs.ml.modeling.regression import HeadOptions, LoadOptions, build_model, find_head, load_trained
+from trainjobs.ml.modeling.base import LoadOptions
+from trainjobs.ml.modeling.heads import HeadOptions, find_head
+from trainjobs.ml.modeling.regression import Model, build_model, load_trained
 from trainjobs.ml.modeling.tokenizer import load_tokenizer
 from trainjobs.ml.training.statistics import TrainingStats
 
-HEAD = HeadOptions(["accuracy", "depth"], pad_token_id=0, dropout=0.5)
+HEAD = HeadOptions(["accuracy", "depth"], dropout=0.5)
 INPUTS = {"input_ids": torch.tensor([[2, 6, 7, 3], [2, 9, 3, 0]])}
 INPUTS["attention_mask"] = (INPUTS["input_ids"] != 0).long()
+
+
+def build(base: Path, adapter: Adapter | None = None, head: HeadOptions = HEAD) -> Model:
+    return build_model(base, load_tokenizer(base), head, adapter or Adapter(), LoadOptions())
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +58,7 @@ def test_a_decoder_without_padding_token_pads_with_its_end(decoder: Path) -> Non
 
 
 def test_head_dropout_of_a_decoder_works_in_training_only(decoder: Path) -> None:
-    model = build_model(decoder, HEAD, Adapter(), LoadOptions())
+    model = build(decoder)
     model.eval()
     assert torch.equal(model(**INPUTS).logits, model(**INPUTS).logits)
     find_head(model).train()
@@ -103,13 +109,13 @@ def test_weights_that_carry_code_are_refused_and_the_code_does_not_run(tmp_path:
     (folder / "config.json").write_text((bert / "config.json").read_text())
     torch.save({"bert.weight": Evil()}, folder / "pytorch_model.bin", pickle_module=pickle)
     with pytest.raises(ModelNotFound, match="convert it to safetensors"):
-        build_model(folder, HEAD, Adapter(), LoadOptions())
+        build_model(folder, load_tokenizer(bert), HEAD, Adapter(), LoadOptions())
     assert not ran.exists()
 
 
-def test_a_base_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, bert: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"holds no config\.json"):
-        build_model(tmp_path, HEAD, Adapter(), LoadOptions())
+        build_model(tmp_path, load_tokenizer(bert), HEAD, Adapter(), LoadOptions())
 
 
 def test_a_damaged_weights_file_is_named_with_what_to_do(tmp_path: Path, bert: Path) -> None:
@@ -118,7 +124,7 @@ def test_a_damaged_weights_file_is_named_with_what_to_do(tmp_path: Path, bert: P
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:2000])
     with pytest.raises(ModelNotFound, match=r"damaged or cut off .* fetch it again"):
-        build_model(folder, HEAD, Adapter(), LoadOptions())
+        build(folder)
 
 
 def test_a_model_without_its_tokenizer_is_refused(tmp_path: Path, bert: Path) -> None:
@@ -132,4 +138,4 @@ def test_a_model_without_its_tokenizer_is_refused(tmp_path: Path, bert: Path) ->
 
 def test_qlora_without_its_library_says_what_to_install(bert: Path) -> None:
     with pytest.raises(InvalidRecipe, match="QLoRA needs bitsandbytes"):
-        build_model(bert, HEAD, Adapter(type="QLoRA"), LoadOptions(quantization="NF4"))
+        build_model(bert, load_tokenizer(bert), HEAD, Adapter(type="QLoRA"), LoadOptions(quantization="NF4"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from trainjobs.errors import InvalidRecipe, ModelNotFound
+from trainjobs.ml.modeling.architectures import check_padding, usable_positions
 
 _NO_LIMIT = 1_000_000
 """Tokenizers without a longest length claim an astronomic one."""
@@ -38,7 +39,12 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> PreTrain
 
 
 def load_config(folder: Path, *, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """Load a model's configuration. ModelNotFound names the folder."""
+    """Load a model's configuration.
+
+    Raises:
+        ModelNotFound: it is not there, or cannot be read; names the folder.
+        InvalidRecipe: no text could be scored alike alone and beside others.
+    """
     if not (folder / "config.json").is_file():
         raise ModelNotFound(f"{folder} holds no config.json: give the folder of a Hugging Face model")
     try:
@@ -47,12 +53,16 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> PreTrainedC
         )
     except (OSError, ValueError) as error:
         raise ModelNotFound(f"{folder}: {_first_line(error)}") from error
+    check_padding(config)
     return config
 
 
 def longest_input(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return how many tokens the model can read at most, or None where nothing limits it."""
-    limits = [getattr(config, "max_position_embeddings", None), tokenizer.model_max_length]
+    """Return how many tokens a model should read at most, or None where nothing limits it.
+
+    The model's positions are one limit, what its authors say of the tokenizer another; the smaller counts.
+    """
+    limits = [usable_positions(config), tokenizer.model_max_length]
     real = [int(limit) for limit in limits if limit and limit < _NO_LIMIT]
     return min(real, default=None)
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from transformers import PreTrainedModel
 
+from trainjobs.ml.modeling.architectures import padding_token
+
 Precision = Literal["Auto", "FP32", "BF16"]
 
 
@@ -32,8 +34,7 @@ def predict(
     """
     order = sorted(range(len(rows)), key=lambda index: -len(rows[index]))
     outputs = np.empty((len(rows), model.config.num_labels or 1), dtype=np.float64)
-    pad = model.config.pad_token_id
-    assert isinstance(pad, int)
+    pad = padding_token(model.config)
     with torch.inference_mode(), _autocast(model.device, precision):
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]

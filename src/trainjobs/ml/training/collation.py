@@ -45,15 +45,17 @@ class RegressionDataset(Dataset[Row]):
 class PaddingCollator:
     """Pads to the longest text of the batch, at the end."""
 
-    def __init__(self, pad_token_id: int, multiple: int = 1) -> None:
-        """`multiple`: lengths are rounded up to it, which suits some devices."""
+    def __init__(self, pad_token_id: int, *, multiple: int, longest: int) -> None:
+        """`multiple`: lengths are rounded up to it, which suits some devices, but never above `longest`."""
         self._pad = pad_token_id
         self._multiple = multiple
+        self._longest = longest
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return input_ids, attention_mask [batch, length], labels [batch, dimensions], and a token count."""
         lengths = [len(row["input_ids"]) for row in rows]
-        width = -(-max(lengths) // self._multiple) * self._multiple
+        rounded = -(-max(lengths) // self._multiple) * self._multiple
+        width = max(*lengths, min(rounded, self._longest))
         ids = np.full((len(rows), width), self._pad, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         for index, row in enumerate(rows):

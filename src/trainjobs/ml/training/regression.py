@@ -13,7 +13,10 @@ from trainjobs.core.outputs import ENVIRONMENT
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidRecipe, Preempted, StorageUnavailable
 from trainjobs.ml.data.order import grouped_by_length, shuffled
-from trainjobs.ml.modeling.regression import HeadOptions, LoadOptions, Model, build_model
+from trainjobs.ml.modeling.architectures import padding_token
+from trainjobs.ml.modeling.base import LoadOptions
+from trainjobs.ml.modeling.heads import HeadOptions
+from trainjobs.ml.modeling.regression import Model, build_model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
 from trainjobs.ml.training.arguments import tracker_environment, training_arguments
 from trainjobs.ml.training.callbacks.cadence import Cadence
@@ -140,7 +143,9 @@ class RegressionRun:
             train_dataset=self.data.train,
             eval_dataset=self.data.validation,
             data_collator=PaddingCollator(
-                int(self.tokenizer.pad_token_id), multiple=1 if self._precision == "FP32" else 8
+                padding_token(model.config),
+                multiple=1 if self._precision == "FP32" else 8,
+                longest=self.data.scoring.max_length,
             ),
             callbacks=[*callbacks, *self._reporting()],
         )
@@ -149,15 +154,13 @@ class RegressionRun:
     def _build(self) -> Model:
         recipe = self._session.recipe
         adapter = recipe.adapter
-        head = HeadOptions(
-            self.data.scoring.names, int(self.tokenizer.pad_token_id), self._regression.head_dropout
-        )
+        head = HeadOptions(self.data.scoring.names, self._regression.head_dropout)
         load = LoadOptions(
             dtype=base_dtype(self._precision, adapter.type),
             quantization="NF4" if adapter.type == "QLoRA" else "None",
             trust_remote_code=recipe.model.trust_remote_code,
         )
-        return build_model(Path(self._session.inputs.model), head, adapter, load)
+        return build_model(Path(self._session.inputs.model), self.tokenizer, head, adapter, load)
 
     def _sampler(self) -> EpochSampler:
         recipe, lengths = self._session.recipe, self.data.train.lengths
