@@ -55,11 +55,13 @@ def test_long_rows_are_left_out_or_refused_as_asked(bert: Path) -> None:
     encoded = encode_rows(rows("good", PARTS, "bad"), encoder, "Drop")
     assert encoded.numbers.tolist() == [0, 2]
     assert encoded.cuts.rows_dropped == 1
-    with pytest.raises(InvalidData, match=r"a\.jsonl line 2: longer than spec\.dataset\.maxLength"):
+    with pytest.raises(InvalidData, match=r"a\.jsonl line 2: 14 tokens, more than maxLength 11; raise"):
         encode_rows(rows("good", PARTS), encoder, "Fail")
 
 
 def test_a_report_that_alone_does_not_fit_is_refused(bert: Path) -> None:
     encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 5)
-    with pytest.raises(InvalidData, match=r"line 1: the report alone is longer .* a report is never cut"):
+    with pytest.raises(
+        InvalidData, match=r"line 1: the report and .* are 6 tokens, more than maxLength 5, and never cut"
+    ):
         encode_rows(rows(PARTS), encoder, "Truncate")

@@ -57,7 +57,7 @@ class Dataset(Section):
     """Training, validation and test data."""
 
     train: DataUri
-    """Rows to learn from: a JSONL file, or a folder of them."""
+    """Rows to learn from: a JSONL file, or a folder of them; hidden files are not read, gzip is unpacked."""
     eval: DataUri | None = None
     """Rows to validate on while training: choose the best checkpoint, stop early."""
     test: DataUri | None = None
@@ -67,11 +67,12 @@ class Dataset(Section):
     train_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Part of `train` to use, chosen by the seed: for quick tries and learning curves."""
     format: Format = "Auto"
-    """How rows are laid out; `Auto` looks at the first row."""
+    """How rows are laid out; `Auto` looks at the first row, and all have to be like it."""
     fields: Fields = Field(default_factory=Fields)
     """Column mapping, where rows do not use the format's own names."""
     template: LongText | None = None
-    """Scored: how the parts are joined to one text, with `{system_prompt}`, `{input_data}` and `{report}`."""
+    """Scored: how the parts are joined to one text, with `{system_prompt}`, `{input_data}` and `{report}`; a
+    part that it leaves out is not read."""
     chat_template: LongText | None = None
     """Jinja chat template, or the name of a built-in one; default is the tokenizer's own."""
     max_length: Annotated[int, Field(ge=8, le=1_048_576)] = 2048

@@ -23,6 +23,7 @@ VERBS: Final[dict[str, str]] = {
     "diagnose": "Say what the curves of a run mean, and what to do.",
     "score": "Score texts with a trained reward model.",
     "evaluate": "Evaluate a trained reward model on a data file.",
+    "data": "Turn other files into rows.",
     "pull": "Fetch a run's model, report or checkpoint from storage.",
     "checkpoints": "List, verify and prune checkpoints in storage.",
     "crds": "Print the CustomResourceDefinitions of the four kinds.",

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from trainjobs.cli.console import print_json
 from trainjobs.cli.learning import ModelTarget, need_torch, print_evaluation
-from trainjobs.errors import UsageError
+from trainjobs.cli.targets import check_target
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -40,9 +40,9 @@ def evaluate(
     trainjobs evaluate runs/rewardmodelrun/review-ratings --data test.jsonl --output results.json
     """
     need_torch()
-    for path in (predictions, None if output in ("text", "json") else Path(output)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"{path}: its folder is not there; make it, or give another path")
+    results = None if output in ("text", "json") else Path(output)
+    check_target("--output", results, [data, train])
+    check_target("--predictions", predictions, [data, train, results])
     from trainjobs.cli.local_copies import at_hand
     from trainjobs.ml.silence import silence
 
@@ -68,6 +68,6 @@ def evaluate(
     if output == "json":
         print_json(result.model_dump(mode="json"))
         return
-    if output != "text":
-        write_result(Path(output), result)
+    if results is not None:
+        write_result(results, result)
     print_evaluation(Console(), result)

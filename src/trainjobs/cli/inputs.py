@@ -1,6 +1,6 @@
 """What can be known of a run's data and model before it starts: are they there, and are first rows right."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,8 @@ from trainjobs.core.recipe.support import unsupported
 from trainjobs.core.uris import typed_as_it_is
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound
 from trainjobs.local.paths import path_here
+from trainjobs.ml.data.columns import Columns
+from trainjobs.ml.data.files import is_rows
 from trainjobs.ml.data.jsonl import JsonLines
 from trainjobs.ml.data.scored import ScoredRows
 
@@ -50,14 +52,14 @@ def _fault(code: int, manifest: Path, path: str, message: str) -> tuple[int, Fau
 
 
 def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
+    columns: Columns | None = None
     for name in ("train", "eval", "test"):
         path = _path(getattr(run.spec.dataset, name), manifest)
         if path is None:
             continue
         field = f"spec.dataset.{name}"
         try:
-            for _ in _first_rows(path, run):
-                pass
+            columns = _read_first_rows(path, run, columns)
         except InvalidData as error:
             encoded = "" if path.exists() else typed_as_it_is(str(path))
             yield _fault(error.exit_code, manifest, field, f"{error}{encoded}")
@@ -68,11 +70,22 @@ def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
             yield _fault(InvalidData.exit_code, manifest, field, words)
 
 
-def _first_rows(path: Path, run: Run) -> Iterable[object]:
-    """Read as training would; a script of the user's own, and files that are not JSONL, may hold anything."""
+def _read_first_rows(path: Path, run: Run, columns: Columns | None) -> Columns | None:
+    """Read as training would; a script of the user's own, and files that are not JSONL, may hold anything.
+
+    Returns the columns in which texts were found, for the data that is read next.
+    """
     spec = run.spec
     if path.exists() and spec.runtime.command:
-        return ()
+        return None
     if isinstance(run, RewardModelRun) and run.spec.objective.regression is not None:
-        return ScoredRows(path, spec.dataset, run.spec.objective.regression.dimensions, first=ROWS)
-    return () if path.is_file() and path.suffix != ".jsonl" else JsonLines(path, ROWS)
+        rows = ScoredRows(
+            path, spec.dataset, run.spec.objective.regression.dimensions, columns=columns, first=ROWS
+        )
+        for _ in rows:
+            pass
+        return rows.columns
+    if not path.is_file() or is_rows(path):
+        for _ in JsonLines(path, ROWS):
+            pass
+    return None

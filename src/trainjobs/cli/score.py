@@ -1,6 +1,5 @@
 """`trainjobs score`: score one report, a file of them, or what comes in on standard input."""
 
-import codecs
 import json
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from trainjobs.cli.console import Output, OutputOption, print_json
 from trainjobs.cli.learning import ModelTarget, need_torch, plain_table
+from trainjobs.cli.targets import check_target, writing
 from trainjobs.errors import InvalidData, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def score(
         raise UsageError("give either a FILE (- for standard input) or --text, not both")
     if text and (min_overall is not None or to is not None):
         raise UsageError("--min-overall and --to are for rows: give a FILE, or - for standard input")
+    check_target("--to", to, [None if file == "-" else file])
     need_torch()
     from trainjobs.cli.local_copies import at_hand
     from trainjobs.ml.silence import silence
@@ -86,18 +87,20 @@ class _Job:
 
     def score_file(self, file: str, min_overall: float | None) -> None:
         """Score a file or standard input, and write what was asked for."""
+        from trainjobs.ml.data.files import lines
         from trainjobs.ml.scoring.rows import read_one, read_rows
 
         name = "standard input" if file == "-" else Path(file).name
-        fields = self.model.config.fields
+        columns = self.model.config.columns
         with _opened(file) as stream:
-            # Spreadsheets and editors of Windows begin a file with a byte order mark.
-            first = stream.readline().removeprefix(codecs.BOM_UTF8)
-            is_one = file.endswith(".json") or (file == "-" and not _is_row(first))
-            if is_one:
-                rows = iter([read_one(first + stream.read(), name, fields)])
+            found = lines(stream, name)
+            first = next(found, None)
+            is_one = file.endswith(".json") or (file == "-" and first is not None and not _is_row(first[1]))
+            if is_one and first is not None:
+                rest = b"".join(raw for _, raw in chain([first], found))
+                rows = iter([read_one(rest, name, columns)])
             else:
-                rows = read_rows(chain([first], stream), name, fields)
+                rows = read_rows(chain([first] if first else [], found), name, columns)
             if min_overall is not None:
                 self._filter(self._windows(rows), min_overall)
             elif is_one and self.to is None:
@@ -135,7 +138,7 @@ class _Job:
 
     def _filter(self, windows: "Iterator[list[tuple[Row, Score]]]", min_overall: float) -> None:
         seen = kept = 0
-        with _target(self.to) as stream:
+        with writing("--to", self.to) as stream:
             for window in windows:
                 for row, score in window:
                     seen += 1
@@ -149,7 +152,7 @@ class _Job:
     def _write_scores(self, windows: "Iterator[list[tuple[Row, Score]]]") -> None:
         """One JSON object a row, or with text output to a terminal's reader one short line."""
         cuts: list[Score] = []
-        with _target(self.to) as stream:
+        with writing("--to", self.to) as stream:
             for window in windows:
                 for row, score in window:
                     if self.output is Output.JSON or self.to is not None:
@@ -206,21 +209,3 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         raise InvalidData(f"{file}: no such file; give a report (.json) or rows (.jsonl)")
     with Path(file).open("rb") as stream:
         yield stream
-
-
-@contextmanager
-def _target(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that appears whole when all is written."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with aside.open("wb") as stream:
-            yield stream
-        aside.replace(path)
-    except OSError as problem:
-        raise UsageError(f"--to {path}: {problem.strerror}") from None
-    finally:
-        aside.unlink(missing_ok=True)

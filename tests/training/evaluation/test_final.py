@@ -32,7 +32,7 @@ def write_rows(path: Path, count: int, offset: float) -> Path:
 @pytest.fixture
 def finish(tmp_path: Path) -> Finish:
     """Run the end of a training whose model is the tiny one."""
-    model = make_reward_model(tmp_path / "output" / "model")
+    model = make_reward_model(tmp_path / "output" / "model", parts=["text"])
 
     def run(**changes: object) -> Judgement:
         train = write_rows(tmp_path / "train.jsonl", 40, 1)

@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from trainjobs.api.objective import ScoreDimension
+from trainjobs.ml.data.columns import PARTS, Part
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE
 from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
 
@@ -38,7 +39,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_reward_model(
-    folder: Path, *, dimensions: Sequence[ScoreDimension] = DIMENSIONS, max_length: int = 1000, seed: int = 0
+    folder: Path,
+    *,
+    dimensions: Sequence[ScoreDimension] = DIMENSIONS,
+    parts: Sequence[Part] = PARTS,
+    max_length: int = 1000,
+    seed: int = 0,
 ) -> Path:
     """Write a model folder as training leaves it; its scores spread over the dimensions' ranges."""
     tokenizer = make_tokenizer()
@@ -71,7 +77,7 @@ def make_reward_model(
             scale=[dimension.maximum - dimension.minimum for dimension in dimensions],
         ),
         template=DEFAULT_TEMPLATE,
-        layout="Parts",
+        parts=list(parts),
         max_length=max_length,
         overlong="Truncate",
         base_model="file:///tiny",

@@ -79,7 +79,7 @@ def test_a_folder_is_searched_and_other_yaml_in_it_passed_over(manifest: Path):
             "train.jsonl line 1: scores.accuracy is 7, outside 0…5 (spec.objective.regression.dimensions[0])",
         ),
         ("train.jsonl", b"\n[1]\n", 11, "train.jsonl line 2: a list, not a JSON object"),
-        ("train.jsonl", b"{'a': 1}\n", 11, "train.jsonl line 1: not JSON ("),
+        ("train.jsonl", b"{'a': 1}\n", 11, "train.jsonl line 1 column 2: not JSON ("),
         ("train.jsonl", b'{"a": "\xff"}\n', 11, "train.jsonl line 1: not UTF-8"),
         ("model/config.json", None, 12, "spec.baseModel.uri: {0}/model: there is no config.json"),
         ("rmrun.yaml", b"\xff\xfe", 10, "{0}/rmrun.yaml: not text in UTF-8 (byte 0)"),
@@ -145,7 +145,7 @@ def test_only_first_rows_are_looked_at(manifest: Path):
     rows.write_text(f"{json.dumps(ROW)}\n" * ROWS + "{\n")
     assert _validate(manifest).exit_code == 0
     rows.write_text(f"{json.dumps(ROW)}\n" * (ROWS - 1) + "{\n")
-    assert f"train.jsonl line {ROWS}: not JSON" in _validate(manifest).stderr
+    assert f"train.jsonl line {ROWS} column 2: not JSON" in _validate(manifest).stderr
 
 
 def test_what_is_wrong_for_all_data_is_said_once(manifest: Path):

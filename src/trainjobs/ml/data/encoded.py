@@ -1,8 +1,7 @@
 """Data sets as a model reads them: every row tokenised once, held in a few flat arrays."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -13,8 +12,6 @@ from trainjobs.ml.data.scored import ScoredRow
 from trainjobs.ml.data.text import Encoded, TextEncoder
 
 Overlong = Literal["Truncate", "Drop", "Fail"]
-_BATCH = 512
-"""Rows tokenised at once: enough for the tokenizer's threads, few enough to hold as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +71,20 @@ def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overl
     numbers: list[int] = []
     cut: list[int] = []
     read = 0
-    for number, (row, encoded) in enumerate(_encoded(rows, encoder)):
+    for number, (row, encoded) in enumerate(encoder.encode_each(rows, lambda row: row.text)):
         read = number + 1
-        if encoded.cut or not encoded.fits:
-            if overlong == "Drop":
-                continue
-            _check_cut(row, encoded, overlong)
+        if is_dropped(row, encoded, overlong, encoder.max_length):
+            continue
+        if encoded.cut:
             cut.append(encoded.cut)
         numbers.append(number)
         tokens.append(np.array(encoded.input_ids, dtype=np.int32))
         scores.append(row.scores)
         ratings.append(np.array(row.ratings, dtype=np.float32))
     if not scores:
-        raise InvalidData(f"all {read} rows are longer than spec.dataset.maxLength; raise it")
+        raise InvalidData(
+            f"all {read} rows are longer than spec.dataset.maxLength, {encoder.max_length} tokens; raise it"
+        )
     several = any(len(row) > 1 for row in ratings)
     return EncodedRows(
         np.concatenate(tokens),
@@ -99,19 +97,20 @@ def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overl
     )
 
 
-def _encoded(rows: Iterable[ScoredRow], encoder: TextEncoder) -> Iterator[tuple[ScoredRow, Encoded]]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, _BATCH)):
-        yield from zip(batch, encoder.encode([row.text for row in batch]), strict=True)
+def is_dropped(row: ScoredRow, encoded: Encoded, overlong: Overlong, limit: int) -> bool:
+    """Whether a row is left out for its length.
 
-
-def _check_cut(row: ScoredRow, encoded: Encoded, overlong: Overlong) -> None:
+    Raises:
+        InvalidData: it is too long and may be neither left out nor cut; names it and both lengths.
+    """
+    if encoded.fits and not encoded.cut:
+        return False
+    if overlong == "Drop":
+        return True
     if overlong == "Fail":
-        raise InvalidData(
-            f"{row.where}: longer than spec.dataset.maxLength; raise it, or set spec.dataset.overlong"
-        )
-    if not encoded.fits:
-        raise InvalidData(
-            f"{row.where}: the report alone is longer than spec.dataset.maxLength, and a report is never cut;"
-            " raise it, or set spec.dataset.overlong to Drop"
-        )
+        advice = "raise spec.dataset.maxLength, or set spec.dataset.overlong"
+    elif not encoded.fits:
+        advice = "raise spec.dataset.maxLength, or set spec.dataset.overlong to Drop"
+    else:
+        return False
+    raise InvalidData(f"{row.where}: {encoded.excess(limit)}; {advice}")

@@ -5,9 +5,9 @@ Training and scoring both go through here, so that a model is asked as it was ta
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from trainjobs.errors import InvalidRecipe
 
@@ -20,7 +20,13 @@ _PLACEHOLDER = re.compile(r"\{(system_prompt|input_data|report)\}")
 _CUT_IN_ORDER: Final = ("input_data", "system_prompt")
 """What may be cut, and in which order; the report and the template's own words never are."""
 
+LONGEST: Final = 4 * 2**20
+"""Characters of a text that is still tokenised, which takes some hundred bytes of memory for each."""
+_BATCH: Final = 512
+"""Texts tokenised at once: enough for the tokenizer's threads, few enough to hold."""
+
 Span = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class ReportParts:
     report: str
     system_prompt: str = ""
     input_data: object = ""
-    """A text, or anything JSON can hold: that is written as indented JSON, one figure a line."""
+    """A text, or anything JSON can hold: that is written as indented JSON, one figure a line. None: no
+    data."""
 
 
 ScoredText = ReportParts | str
@@ -47,6 +54,24 @@ class Encoded:
     """Tokens left out of it."""
     fits: bool = True
     """False when even what must be kept is longer than allowed; `input_ids` then holds just that."""
+    characters: int = 0
+    """Of a text that is too long to be tokenised at all, which then has no `input_ids`."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of the whole text."""
+        return len(self.input_ids) + self.cut
+
+    def excess(self, limit: int) -> str:
+        """Say how much longer a text, or what may not be cut of it, is than `limit` tokens."""
+        if self.characters:
+            return f"{self.characters:,} characters, more than the {LONGEST:,} that a text may have"
+        if self.fits:
+            return f"{self.length:,} tokens, more than maxLength {limit:,}"
+        return (
+            f"the report and the template's own words are {len(self.input_ids):,} tokens, more than maxLength"
+            f" {limit:,}, and never cut"
+        )
 
 
 class Tokenizer(Protocol):
@@ -81,11 +106,16 @@ def join(parts: ReportParts, template: str) -> tuple[str, dict[str, Span]]:
     return "".join(pieces), spans
 
 
+def placeholders(template: str) -> set[str]:
+    """Names of the parts that a template asks for."""
+    return set(_PLACEHOLDER.findall(template))
+
+
 def data_text(data: object) -> str:
-    """Return input data as text: a text as it is, anything else as indented JSON."""
+    """Return input data as text: a text as it is, None as none, anything else as indented JSON."""
     if isinstance(data, str):
         return data
-    return json.dumps(data, ensure_ascii=False, indent=2)
+    return "" if data is None else json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
 
 
 class TextEncoder:
@@ -102,18 +132,39 @@ class TextEncoder:
             )
         self._tokenizer = tokenizer
         self._template = template or DEFAULT_TEMPLATE
-        self._max_length = max_length
+        self.max_length = max_length
+        """Longest text in tokens, special ones included."""
 
     def encode(self, texts: Sequence[ScoredText]) -> list[Encoded]:
-        """Encode a batch of texts; some hundreds at once are fastest."""
-        joined = [
-            join(text, self._template) if isinstance(text, ReportParts) else (text, None) for text in texts
-        ]
-        ids = self._tokenize([text for text, _ in joined])["input_ids"]
-        return [
-            Encoded(list(row)) if len(row) <= self._max_length else self._shorten(text, spans)
-            for row, (text, spans) in zip(ids, joined, strict=True)
-        ]
+        """Encode texts, in their order."""
+        return [encoded for _, encoded in self.encode_each(texts, lambda text: text)]
+
+    def encode_each(
+        self, rows: Iterable[T], text_of: Callable[[T], ScoredText]
+    ) -> Iterator[tuple[T, Encoded]]:
+        """Encode the texts of rows as they are asked for: some hundreds at once, never LONGEST together."""
+        batch: list[tuple[T, _Joined]] = []
+        characters = 0
+        for row in rows:
+            joined = _Joined.of(text_of(row), self._template)
+            if batch and (len(batch) == _BATCH or characters + len(joined.text) > LONGEST):
+                yield from self._encode_batch(batch)
+                batch, characters = [], 0
+            batch.append((row, joined))
+            characters += len(joined.text)
+        yield from self._encode_batch(batch)
+
+    def _encode_batch(self, batch: Sequence[tuple[T, "_Joined"]]) -> Iterator[tuple[T, Encoded]]:
+        ids = iter(self._tokenize([joined.text for _, joined in batch if not joined.is_huge])["input_ids"])
+        for row, joined in batch:
+            if joined.is_huge:
+                yield row, Encoded([], fits=False, characters=len(joined.text))
+                continue
+            own = list(next(ids))
+            yield (
+                row,
+                Encoded(own) if len(own) <= self.max_length else self._shorten(joined.text, joined.spans),
+            )
 
     def _tokenize(self, texts: list[str], **options: bool) -> Any:  # noqa: ANN401
         if not texts:
@@ -135,10 +186,26 @@ class TextEncoder:
             None if special else span
             for span, special in zip(row["offset_mapping"][0], row["special_tokens_mask"][0], strict=True)
         ]
-        excess = len(ids) - self._max_length
+        excess = len(ids) - self.max_length
         left_out = set(_to_cut(places, spans, excess))
         kept = [token for index, token in enumerate(ids) if index not in left_out]
         return Encoded(kept, cut=len(left_out), fits=len(left_out) == excess)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A text, and where its parts stand in it."""
+
+    text: str
+    spans: dict[str, Span] | None
+
+    @classmethod
+    def of(cls, text: ScoredText, template: str) -> "_Joined":
+        return cls(*join(text, template)) if isinstance(text, ReportParts) else cls(text, None)
+
+    @property
+    def is_huge(self) -> bool:
+        return len(self.text) > LONGEST
 
 
 def _to_cut(places: Sequence[Span | None], spans: dict[str, Span] | None, excess: int) -> Iterator[int]:

@@ -100,7 +100,7 @@ def _held_out(recipe: Recipe, config: ScoringConfig) -> _HeldOut | None:
     if recipe.inputs is None:
         raise InvalidRecipe("inputs: missing; the agent fills them in before training starts")
     inputs, dataset = recipe.inputs, recipe.dataset
-    source = ScoredRows(Path(inputs.train), dataset, config.dimensions)
+    source = ScoredRows(Path(inputs.train), dataset, config.dimensions, columns=config.columns)
     rows = list(source)
     train, aside = split(
         len(rows),
@@ -111,7 +111,7 @@ def _held_out(recipe: Recipe, config: ScoringConfig) -> _HeldOut | None:
     learned = [rows[index] for index in train]
     if (given := _given(inputs, recipe)) is not None:
         kind, path, uri = given
-        source = ScoredRows(Path(path), dataset, config.dimensions)
+        source = ScoredRows(Path(path), dataset, config.dimensions, columns=config.columns)
         return _HeldOut(kind, uri, source, source, learned)
     if aside is None:
         return None

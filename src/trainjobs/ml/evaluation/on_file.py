@@ -45,7 +45,7 @@ def evaluate_on_file(
     """
     model = RewardModel.load(path, device=device)
     config = model.config
-    source = ScoredRows(data, _dataset(data, config), config.dimensions)
+    source = _rows(data, config)
     predictor = Predictor(model.trained.model, model.trained.tokenizer, config, batch_size=batch_size)
     predicted = predictor.run(source, config.overlong)
     result = evaluate(
@@ -69,12 +69,13 @@ def evaluate_on_file(
     return result, predicted.rows
 
 
-def _dataset(path: Path, config: ScoringConfig) -> Dataset:
-    return Dataset(train=file_uri(path.resolve()), fields=config.fields)
+def _rows(path: Path, config: ScoringConfig) -> ScoredRows:
+    dataset = Dataset(train=file_uri(path.resolve()), fields=config.fields)
+    return ScoredRows(path, dataset, config.dimensions, columns=config.columns)
 
 
 def _baselines(folder: Path, train: Path | None, config: ScoringConfig) -> Baselines | None:
     if train is not None:
-        return fit_baselines(ScoredRows(train, _dataset(train, config), config.dimensions), config)
+        return fit_baselines(_rows(train, config), config)
     kept = folder / BASELINES_FILE
     return Baselines.model_validate_json(kept.read_bytes()) if kept.exists() else None

@@ -1,8 +1,7 @@
 """Run a model over the rows of a data file and judge what it says."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, Literal
 
 import numpy as np
@@ -10,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainjobs.api.figures import OVERALL
 from trainjobs.errors import InvalidData
+from trainjobs.ml.data.encoded import is_dropped
 from trainjobs.ml.data.scored import ScoredRow
 from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder, join
 from trainjobs.ml.evaluation.baselines import Baselines, fit
@@ -24,8 +24,6 @@ from trainjobs.ml.scoring.reward_model import hold_to_range
 
 EXCERPT: Final = 400
 """Characters of a text that predictions.jsonl keeps."""
-_BATCH: Final = 512
-"""Rows tokenised at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +60,18 @@ class Predictor:
         """
         kept: list[tuple[ScoredRow, Encoded]] = []
         dropped = 0
-        for row, encoded in self._encoded(rows):
-            if encoded.fits and not encoded.cut:
-                kept.append((row, encoded))
-            elif overlong == "Drop":
+        encoder = TextEncoder(self.tokenizer, self.config.template, self.config.max_length)
+        for row, encoded in encoder.encode_each(rows, lambda row: row.text):
+            if is_dropped(row, encoded, overlong, self.config.max_length):
                 dropped += 1
             else:
-                self._check(row, encoded, overlong)
                 kept.append((row, encoded))
         if not kept:
-            raise InvalidData(f"no row is left to evaluate: {dropped} were longer than maxLength; raise it")
-        return self._predicted(kept, dropped)
-
-    def _encoded(self, rows: Iterable[ScoredRow]) -> Iterator[tuple[ScoredRow, Encoded]]:
-        encoder = TextEncoder(self.tokenizer, self.config.template, self.config.max_length)
-        remaining = iter(rows)
-        while batch := list(islice(remaining, _BATCH)):
-            yield from zip(batch, encoder.encode([row.text for row in batch]), strict=True)
-
-    def _check(self, row: ScoredRow, encoded: Encoded, overlong: str) -> None:
-        longest = self.config.max_length
-        if overlong == "Fail":
-            raise InvalidData(f"{row.where}: longer than {longest} tokens, and spec.dataset.overlong is Fail")
-        if not encoded.fits:
             raise InvalidData(
-                f"{row.where}: the report alone is longer than {longest} tokens, and a report is never cut; "
-                "raise spec.dataset.maxLength, or set spec.dataset.overlong to Drop"
+                f"no row is left to evaluate: {dropped} were longer than {self.config.max_length} tokens;"
+                " raise spec.dataset.maxLength"
             )
+        return self._predicted(kept, dropped)
 
     def _predicted(self, kept: Sequence[tuple[ScoredRow, Encoded]], dropped: int) -> Predicted:
         was_training = self.model.training

@@ -9,6 +9,7 @@ from trainjobs.api.base import Section
 from trainjobs.api.dataset import Fields
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import ModelNotFound
+from trainjobs.ml.data.columns import Columns, Part
 
 SCORING_CONFIG: Final = "trainjobs.json"
 FORMAT: Final = 1
@@ -36,8 +37,8 @@ class ScoringConfig(Section):
     """How the parts of a report are joined to one text (`trainjobs.ml.data.text`)."""
     fields: Fields = Field(default_factory=Fields)
     """Where the training rows held texts and scores."""
-    layout: Literal["Parts", "Text"]
-    """Whether the training rows held the parts of a report, or one text each."""
+    parts: Annotated[list[Part], Field(min_length=1)]
+    """What of a text the training rows had: `text` alone, or the parts of a report."""
     max_length: int
     """Longest text in tokens, special ones included."""
     overlong: Literal["Truncate", "Drop", "Fail"]
@@ -48,6 +49,11 @@ class ScoringConfig(Section):
     """URI of the base model."""
     base_path: str | None = None
     """Where the base model lay when the model was trained; an adapter's folder needs it to be loaded."""
+
+    @property
+    def columns(self) -> Columns:
+        """Where rows hold their texts, as the training rows did."""
+        return Columns.known(self.parts, self.fields, self.template, "the rows that the model learned from")
 
     @property
     def names(self) -> list[str]:

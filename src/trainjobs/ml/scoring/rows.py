@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from trainjobs.api.dataset import Fields
 from trainjobs.errors import InvalidData
+from trainjobs.ml.data.columns import Columns, read_text
 from trainjobs.ml.data.jsonl import Line, parse_row
-from trainjobs.ml.data.scored import Columns, find_columns, read_text
 from trainjobs.ml.data.text import ScoredText
 
 
@@ -22,35 +21,34 @@ class Row:
     text: ScoredText
 
 
-def read_rows(lines: Iterable[bytes], name: str, fields: Fields) -> Iterator[Row]:
-    """Read rows as they are asked for; empty lines are passed over.
+def read_rows(lines: Iterable[tuple[str, bytes]], name: str, columns: Columns) -> Iterator[Row]:
+    """Read rows as they are asked for.
 
     Args:
-        lines: of a JSONL file, opened as bytes.
+        lines: of a JSONL file, each with its place (`trainjobs.ml.data.files.lines`).
         name: of the file, for messages.
-        fields: where the rows hold their texts.
+        columns: where the rows hold their texts, as the model was taught.
 
     Raises:
-        InvalidData: a line is not a row with a text, or there is no row at all; names it.
+        InvalidData: a line is not a row with such a text, or there is no row at all; names it.
     """
-    columns: Columns | None = None
-    for number, raw in enumerate(lines, 1):
+    found = False
+    for where, raw in lines:
         if not raw.strip():
             continue
-        where = f"{name} line {number}"
+        found = True
         line = Line(where, parse_row(raw, where))
-        columns = columns or find_columns(line, fields)
         yield Row(where, raw.rstrip(b"\r\n"), read_text(line, columns))
-    if columns is None:
+    if not found:
         raise InvalidData(f"{name}: empty; give one JSON object a line")
 
 
-def read_one(content: bytes, name: str, fields: Fields) -> Row:
+def read_one(content: bytes, name: str, columns: Columns) -> Row:
     """Read a file that holds one row as one JSON object, over as many lines as it likes.
 
     Raises:
-        InvalidData: it is not a JSON object with a text.
+        InvalidData: it is not a JSON object with such a text.
     """
     line = Line(name, parse_row(content, name))
     one_line = json.dumps(line.row, ensure_ascii=False).encode()
-    return Row(name, one_line, read_text(line, find_columns(line, fields)))
+    return Row(name, one_line, read_text(line, columns))

@@ -52,6 +52,7 @@ def load_data(
     encoder = TextEncoder(tokenizer, recipe.dataset.template, max_length)
     source = ScoredRows(Path(inputs.train), recipe.dataset, regression.dimensions)
     rows = encode_rows(source, encoder, recipe.dataset.overlong)
+    assert source.columns is not None
     hashes = {f"train/{name}": value for name, value in source.hashes.items()}
     train, aside = split(
         rows.read,
@@ -62,7 +63,9 @@ def load_data(
     eval_rows = rows
     eval_indices = None if aside is None else rows.among(aside)
     if inputs.eval:
-        held_out = ScoredRows(Path(inputs.eval), recipe.dataset, regression.dimensions)
+        held_out = ScoredRows(
+            Path(inputs.eval), recipe.dataset, regression.dimensions, columns=source.columns
+        )
         eval_rows = encode_rows(held_out, encoder, recipe.dataset.overlong)
         hashes |= {f"eval/{name}": value for name, value in held_out.hashes.items()}
         eval_indices = np.arange(len(eval_rows))
@@ -75,7 +78,7 @@ def load_data(
         normalization=normalization,
         template=recipe.dataset.template or DEFAULT_TEMPLATE,
         fields=recipe.dataset.fields,
-        layout=source.columns.layout,
+        parts=source.columns.parts,
         max_length=max_length,
         overlong=recipe.dataset.overlong,
         head_dropout=regression.head_dropout,

@@ -46,26 +46,30 @@ def test_annotators_scores_are_averaged(tmp_path: Path) -> None:
 
 BAD_ROWS = [
     ({"text": "t", "scores": {"accuracy": 7, "depth": 1}},
-     "scores.accuracy is 7, outside 0…5 (spec.objective.regression.dimensions[0])"),
+     ": scores.accuracy is 7, outside 0…5 (spec.objective.regression.dimensions[0])"),
     ({"text": "t", "scores": {"accuracy": 4}},
-     "scores.depth is missing (spec.objective.regression.dimensions[1])"),
-    (b'{"text": "t", "scores": {"accuracy": NaN, "depth": 1}}', "NaN is not JSON"),
-    (b'{"text": "t", "scores": {"accuracy": 1e999, "depth": 1}}', "scores.accuracy is inf"),
-    ({"text": "t", "scores": {"accuracy": "4", "depth": 1}}, "scores.accuracy is a string"),
-    ({"text": "t", "scores": {"accuracy": True, "depth": 1}}, "scores.accuracy is a truth value"),
-    ({"text": "t", "scores": {"accuracy": 10**400, "depth": 1}}, "scores.accuracy is 1000"),
-    ({"text": "t", "scores": []}, "scores is an empty list"),
+     ": scores.depth is missing (spec.objective.regression.dimensions[1])"),
+    (b'{"text": "t", "scores": {"accuracy": NaN, "depth": 1}}', " column 38: NaN is not JSON"),
+    (b'{"text": "t", "scores": {"accuracy": 1e999, "depth": 1}}', " column 38: 1e999 is larger than"),
+    ({"text": "t", "scores": {"accuracy": "4", "depth": 1}}, ": scores.accuracy is a string"),
+    ({"text": "t", "scores": {"accuracy": True, "depth": 1}}, ": scores.accuracy is a truth value"),
+    ({"text": "t", "scores": {"accuracy": 10**400, "depth": 1}}, ": scores.accuracy is 1000"),
+    ({"text": "t", "scores": {"accuracy": -(10**400), "depth": 1}}, ": scores.accuracy is -1000"),
+    ({"text": "t", "scores": {"Accuracy": 1, "depth": 1}}, ": scores.accuracy is missing"
+     " (spec.objective.regression.dimensions[0]); is 'Accuracy' meant? it has Accuracy, depth"),
+    ({"text": "t", "Scores": {}}, ": no column scores (spec.dataset.fields.scores); is 'Scores' meant?"),
+    ({"text": "t", "scores": []}, ": scores is an empty list"),
     ({"text": "t", "scores": [GOOD["scores"], {"accuracy": 9, "depth": 1}]},
-     "scores[1].accuracy is 9, outside"),
-    ({"text": "t"}, "no column scores"),
-    ({"scores": GOOD["scores"]}, "no column text (spec.dataset.fields.text)"),
-    ({"text": 5, "scores": GOOD["scores"]}, "text is a number; give a text"),
-    ({"text": " ", "scores": GOOD["scores"]}, "text is empty"),
-    (b"{", "not JSON"),
-    (b"[1]", "a list, not a JSON object"),
-    (b'{"text": "\xff"}', "not UTF-8 (byte 0xff in column 11)"),
-    (b'{"text": "\\ud800", "scores": {"accuracy": 1, "depth": 1}}', "text holds half a character"),
-    (b"[" * 100_000, "not JSON"),
+     ": scores[1].accuracy is 9, outside"),
+    ({"text": "t"}, ": no column scores"),
+    ({"scores": GOOD["scores"]}, ": no column text (spec.dataset.fields.text)"),
+    ({"text": 5, "scores": GOOD["scores"]}, ": text is a number; give a text"),
+    ({"text": " ", "scores": GOOD["scores"]}, ": text is empty"),
+    (b"{", " column 2: not JSON (it ends in the middle): '{'; a row is one object on one line"),
+    (b"[1]", ": a list, not a JSON object"),
+    (b'{"text": "\xff"}', ": not UTF-8 (byte 0xff in column 11)"),
+    (b'{"text": "\\ud800", "scores": {"accuracy": 1, "depth": 1}}', ": text holds half a character"),
+    (b"[" * 100_000, ": not JSON"),
 ]  # fmt: skip
 
 
@@ -73,7 +77,7 @@ BAD_ROWS = [
 def test_a_bad_row_is_refused_by_file_line_and_column(tmp_path: Path, row: Any, message: str) -> None:
     with pytest.raises(InvalidData) as refused:
         read(tmp_path, GOOD, row, GOOD)
-    assert str(refused.value).startswith(f"train.jsonl line 2: {message}")
+    assert str(refused.value).startswith(f"train.jsonl line 2{message}")
     assert "\n" not in str(refused.value)
 
 
