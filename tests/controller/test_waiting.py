@@ -128,6 +128,34 @@ def test_a_quota_is_said_in_a_condition_and_asked_again_now_and_then(operator: O
     assert world.condition("chat", "Accepted")["status"] == "True"
 
 
+def test_what_the_api_server_refuses_for_good_ends_the_run_with_its_words(
+    operator: Operator, world: World, plane: ControlPlane
+):
+    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/pytorchjobs.kubeflow.org"
+    before, narrow = plane.request("GET", crd), plane.request("GET", crd)
+    spec = narrow["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    # As a backend of another version may be.
+    spec["x-kubernetes-validations"] = [{"rule": "self.nprocPerNode != '7'", "message": "seven is too many"}]
+    unlucky = run("chat", topology={"processesPerNode": 7})
+    try:
+        plane.request("PUT", crd, narrow)
+        known = "/openapi/v3/apis/kubeflow.org/v1"
+        wait_for(lambda: "seven is too many" in str(plane.request("GET", known)), "the narrower definition")
+        operator.start()
+        world.create(unlucky)
+        failed = world.wait_for_condition("chat", "Failed")
+        assert failed["reason"] == "InvalidSpec"
+        assert "seven is too many" in failed["message"]
+        assert "seven is too many" in world.condition("chat", "Accepted")["message"]
+        assert world.status("chat")["failure"]["message"].startswith(
+            "the API server refuses PyTorchJob chat-"
+        )
+        assert world.jobs() == []
+    finally:
+        before["metadata"]["resourceVersion"] = plane.request("GET", crd)["metadata"]["resourceVersion"]
+        plane.request("PUT", crd, before)
+
+
 def test_without_pytorchjobs_runs_wait_and_go_on_when_they_are_installed(
     operator: Operator, world: World, plane: ControlPlane
 ):

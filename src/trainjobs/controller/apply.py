@@ -17,7 +17,7 @@ from trainjobs.controller.settings import OperatorSettings
 from trainjobs.controller.story import Storyteller
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.decision import Decision, StartAttempt, StopAttempt
-from trainjobs.core.decide.observed import Observed, Refusal
+from trainjobs.core.decide.observed import Observed
 from trainjobs.core.plan.neutral import make_plan
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import render
@@ -134,9 +134,7 @@ class Applier:
         except AlreadyExists:
             there = await self.kube.find(resource, namespace, name)
         except (Invalid, Forbidden) as error:
-            reason = Reason.POLICY_DENIED if isinstance(error, Forbidden) else Reason.INVALID_SPEC
-            refusal = Refusal(reason, str(error), permanent=False)
-            self.memory.refuse(run, refusal, now)
+            self.memory.refuse(run, f"{resource.kind} {name}", error, now)
             raise LookAgain(f"{resource.kind} {name} is refused") from error
         if there is not None and controller_uid(there) == run.metadata.uid:
             return there

@@ -15,7 +15,7 @@ from trainjobs.core.plan.render import with_assumed_models
 from trainjobs.core.plan.sources import CLAIMS
 from trainjobs.core.settings import Settings
 from trainjobs.kube.client import Kube
-from trainjobs.kube.errors import AlreadyExists, NamespaceTerminating
+from trainjobs.kube.errors import AlreadyExists, Forbidden, Invalid, NamespaceTerminating
 from trainjobs.kube.resources import JOBS
 
 CONTAINER: Final = "clean-up"
@@ -58,6 +58,8 @@ class Cleanup:
             )
         except NamespaceTerminating:
             return State(namespace_terminating=True)
+        except (Invalid, Forbidden) as error:
+            return State(message=f"the API server refuses the clean-up, Job {job_name(run)}: {error.said}")
         return State()
 
 

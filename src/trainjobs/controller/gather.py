@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from trainjobs.api import labels
 from trainjobs.api.conditions import ConditionType, Reason
@@ -12,6 +11,7 @@ from trainjobs.api.runs import Run
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_kind, job_state, pod_state
 from trainjobs.controller.reading import Unreadable, read_run, read_status
+from trainjobs.controller.refused import RefusedByServer, refused
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.dependencies import references
@@ -20,14 +20,9 @@ from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import refusals
 from trainjobs.core.reports import Heartbeat
 from trainjobs.kube.client import Kube
-from trainjobs.kube.errors import NotFound
+from trainjobs.kube.errors import Forbidden, Invalid, NotFound
 from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, SERVICE_ACCOUNTS
 
-ASK_FIRST: Final = timedelta(seconds=10)
-"""How soon an object that the API server would not take is tried again: a kind that it has only just learned
-of passes by itself, a quota perhaps never."""
-ASK_LAST: Final = timedelta(minutes=5)
-"""How late at most, when it is refused again and again."""
 BACKEND_MISSING = Refusal(
     Reason.BACKEND_MISSING,
     "the cluster does not know PyTorchJobs; install Kubeflow's training-operator (v1), the run then goes on",
@@ -54,19 +49,6 @@ class Rejected:
     why: Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedByServer:
-    """The API server would not take an object of a run (a quota, an admission rule)."""
-
-    refusal: Refusal
-    generation: int
-    """Of the run that was refused; a changed one is tried at once."""
-    until: datetime
-    """When to try again all the same."""
-    wait: timedelta
-    """How long that is from when it was refused."""
-
-
 @dataclass(slots=True)
 class Memory:
     """What is known of runs beyond the API server; everything in it may be lost without harm."""
@@ -80,14 +62,10 @@ class Memory:
     refused: dict[str, RefusedByServer] = field(default_factory=dict)
     """By the run's UID: what the API server would not take."""
 
-    def refuse(self, run: Run, refusal: Refusal, now: datetime) -> None:
-        """Remember what the API server would not take; it is asked again, ever less often."""
+    def refuse(self, run: Run, what: str, error: Invalid | Forbidden, now: datetime) -> None:
+        """Remember what the API server would not take."""
         uid, generation = run.metadata.uid, run.metadata.generation
-        before, wait = self.refused.get(uid), ASK_FIRST
-        if before is not None and before.generation == generation:
-            wait = min(2 * before.wait, ASK_LAST)
-        until = now + wait
-        self.refused[uid] = RefusedByServer(replace(refusal, again=until), generation, until, wait)
+        self.refused[uid] = refused(error, what, generation, self.refused.get(uid), now)
 
     def forget(self, run_uid: str) -> None:
         """Let go of a run that is no more."""
@@ -189,9 +167,9 @@ class Gatherer:
 
     def _refusals(self, run: Run, now: datetime, *, backend_missing: bool) -> tuple[Refusal, ...]:
         found = refusals(run, self._settings.for_namespace(run.metadata.namespace))
-        refused = self._memory.refused.get(run.metadata.uid)
-        if refused is not None and refused.generation == run.metadata.generation and now < refused.until:
-            found = (*found, refused.refusal)
+        last = self._memory.refused.get(run.metadata.uid)
+        if last is not None and last.generation == run.metadata.generation and now < last.until:
+            found = (*found, last.refusal)
         return (*found, BACKEND_MISSING) if backend_missing else found
 
     async def _account(self, run: Run, jobs: tuple[JobState, ...] | None) -> tuple[Refusal, ...]:

@@ -5,8 +5,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from trainjobs.api.metadata import ObjectMeta
 from trainjobs.api.problems import problems
-from trainjobs.api.runs import BY_KIND, ObjectMeta, Run
+from trainjobs.api.runs import BY_KIND, Run
 from trainjobs.api.status import RunStatus
 from trainjobs.core.plan.objects import Object, child
 

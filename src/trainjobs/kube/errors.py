@@ -6,19 +6,25 @@ KubeError
 ├── Conflict        409    the object is another one than was read: read again
 ├── Gone            410    what was asked for is too old: list again
 ├── Forbidden       401, 403    the operator may not do that here
-│   └── NamespaceTerminating    nothing can be created in a namespace that is being deleted
-├── Invalid         400, 422    the object breaks a rule of its kind
+│   ├── NamespaceTerminating    nothing can be created in a namespace that is being deleted
+│   └── Denied      4xx     a webhook or a policy of the cluster says no
+├── Invalid         400, 413, 422    the object breaks a rule of its kind, or is too large
 ├── Unreachable     no answer, 429 or 5xx, or not ready for that: try again later
 └── LeaseLost       not sent: another replica may be the leader by now
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 
 class KubeError(Exception):
-    """Base of all; `message` is the API server's own."""
+    """Base of all; `said` is the API server's own, without the request."""
+
+    def __init__(self, message: str, said: str | None = None) -> None:
+        super().__init__(message)
+        self.said = message if said is None else said
 
 
 class NotFound(KubeError):
@@ -45,8 +51,12 @@ class NamespaceTerminating(Forbidden):
     """Nothing can be created in a namespace that is being deleted."""
 
 
+class Denied(Forbidden):
+    """A webhook or a policy of the cluster says no."""
+
+
 class Invalid(KubeError):
-    """The object breaks a rule of its kind."""
+    """The object breaks a rule of its kind, or is too large."""
 
 
 class Unreachable(KubeError):
@@ -70,12 +80,18 @@ _BY_STATUS: Mapping[int, type[KubeError]] = {
     404: NotFound,
     409: Conflict,
     410: Gone,
+    413: Invalid,
     422: Invalid,
 }
 
 # Where owners are checked (as on OpenShift), a kind that was installed just now is no owner yet: the API
 # server looks for new kinds twice a minute, and refuses with 403 until then.
 _KIND_NOT_KNOWN_YET = "cannot find RESTMapping"
+
+# Webhooks and policies choose the status of their refusal themselves: only the words tell it from others.
+_DENIED = re.compile(
+    r"admission webhook \"[^\"]*\" denied the request|ValidatingAdmissionPolicy '[^']*' .*denied request"
+)
 
 
 def error_of(status: int, body: bytes, what: str) -> KubeError:
@@ -87,14 +103,17 @@ def error_of(status: int, body: bytes, what: str) -> KubeError:
         what: the request, for the message.
     """
     answer = _status_object(body)
-    message = f"{what}: {answer.get('message') or body[:500].decode(errors='replace') or status}"
+    said = str(answer.get("message") or body[:500].decode(errors="replace") or status)
+    message = f"{what}: {said}"
     causes = (answer.get("details") or {}).get("causes") or []
     if status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return NamespaceTerminating(message)
+        return NamespaceTerminating(message, said)
     if status == 403 and _KIND_NOT_KNOWN_YET in message:
-        return Unreachable(message)
+        return Unreachable(message, said)
+    if 400 <= status <= 499 and _DENIED.search(said):
+        return Denied(message, said)
     kind = _BY_REASON.get(str(answer.get("reason"))) or _BY_STATUS.get(status, Unreachable)
-    return kind(message)
+    return kind(message, said)
 
 
 def _status_object(body: bytes) -> dict[str, Any]:

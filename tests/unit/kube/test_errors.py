@@ -19,6 +19,7 @@ from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS
         (401, "Unauthorized", errors.Forbidden),
         (422, "Invalid", errors.Invalid),
         (400, "BadRequest", errors.Invalid),
+        (413, "RequestEntityTooLarge", errors.Invalid),
         (429, "TooManyRequests", errors.Unreachable),
         (500, "InternalError", errors.Unreachable),
         (503, "ServiceUnavailable", errors.Unreachable),
@@ -30,7 +31,7 @@ def test_an_answer_becomes_its_error_with_the_servers_own_words(
     body = json.dumps({"kind": "Status", "reason": reason, "message": "said so"}).encode()
     error = errors.error_of(status, body, "GET /x")
     assert type(error) is expected
-    assert str(error) == "GET /x: said so"
+    assert (str(error), error.said) == ("GET /x: said so", "said so")
 
 
 def test_a_namespace_that_is_being_deleted_is_told_from_a_missing_right():
@@ -46,6 +47,25 @@ def test_an_owner_whose_kind_is_not_known_yet_is_not_a_lack_of_rights():
     )
     body = json.dumps({"reason": "Forbidden", "message": message}).encode()
     assert type(errors.error_of(403, body, "POST /x")) is errors.Unreachable
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+@pytest.mark.parametrize(
+    "said",
+    [
+        'admission webhook "images.example.com" denied the request: not from our registry',
+        "pytorchjobs.kubeflow.org \"x\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'all' "
+        "denied request: failed expression: has(object.metadata.labels)",
+    ],
+)
+def test_a_webhook_and_a_policy_that_say_no_are_told_from_a_rule_of_the_kind(status: int, said: str):
+    error = errors.error_of(status, json.dumps({"message": said}).encode(), "POST /x")
+    assert (type(error), error.said) == (errors.Denied, said)
+
+
+def test_a_webhook_that_does_not_answer_says_nothing_of_the_object():
+    said = 'Internal error occurred: failed calling webhook "images.example.com": connection refused'
+    assert type(errors.error_of(500, json.dumps({"message": said}).encode(), "POST /x")) is errors.Unreachable
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null"])

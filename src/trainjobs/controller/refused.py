@@ -1,0 +1,58 @@
+"""What the API server would not take of a run: for good, or to be asked again, ever less often."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from trainjobs.api.conditions import Reason
+from trainjobs.core.decide.observed import Refusal
+from trainjobs.kube.errors import Denied, Forbidden, Invalid
+
+ASK_FIRST: Final = timedelta(seconds=10)
+"""How soon an object that the API server would not take is tried again: a kind that it has only just learned
+of passes by itself, a quota perhaps never."""
+ASK_LAST: Final = timedelta(minutes=5)
+"""How late at most, when it is refused again and again."""
+DENIED_FOR: Final = timedelta(minutes=10)
+"""How long a webhook or a policy of the cluster has to say no before it counts as its last word."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedByServer:
+    """The API server would not take an object of a run."""
+
+    refusal: Refusal
+    generation: int
+    """Of the run that was refused; a changed one is tried at once."""
+    since: datetime
+    """When it was refused first."""
+    until: datetime
+    """When to try again all the same."""
+    wait: timedelta
+    """How long that is from when it was refused."""
+
+
+def refused(
+    error: Invalid | Forbidden, what: str, generation: int, before: RefusedByServer | None, now: datetime
+) -> RefusedByServer:
+    """What follows from an error of the API server.
+
+    An object that breaks a rule of its kind breaks it the next time, too. A webhook or a policy may have been
+    wrong for a moment. A quota, and a right that the operator lacks, are for others to give, at any time.
+
+    Args:
+        error: the API server's.
+        what: the object it would not take.
+        generation: of the run.
+        before: what it would not take of the run the last time.
+        now: the time.
+    """
+    since, wait = now, ASK_FIRST
+    if before is not None and before.generation == generation:
+        since, wait = before.since, min(2 * before.wait, ASK_LAST)
+    reason = Reason.POLICY_DENIED if isinstance(error, Forbidden) else Reason.INVALID_SPEC
+    denied = isinstance(error, Denied) and now - since >= DENIED_FOR
+    message = f"the API server refuses {what}: {error.said}"
+    permanent = isinstance(error, Invalid) or denied
+    until = now + wait
+    return RefusedByServer(Refusal(reason, message, permanent, until), generation, since, until, wait)
