@@ -5,6 +5,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.crds.checker import as_kubectl_reads
 from trainjobs.api.yaml_documents import YamlProblem, documents
@@ -76,6 +78,18 @@ TEXTS = [
 ]
 
 
+# To make a batch smaller would ask again and again.
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+MERGES = [
+    *(f"x: &x {{a: 1}}\ny: &y [*x]\nz: {{{body}}}" for body in (
+        "<<: 5", "<<: ", "<<: *x", "<<: *y", "<<: [*x]", "<<: [*y]", "<<: [5]", "<<: {b: 2}", "'<<': 5",
+        "<<: *x, a: 2", "<<: *x, <<: {a: 3}", "<<: {a: 3}, <<: *x", "<<: [{a: 4}, *x]", "!!merge <<: *x",
+        "<<: {<<: *x, b: 1}, c: 3", "<<: null", "<<: []", "? <<\n: *x",
+    )),
+]  # fmt: skip
+TEXTS += MERGES
+
+
 def _ours(text: str) -> Any:
     try:
         read = list(documents(text))
@@ -118,3 +132,41 @@ def test_whatever_a_scalar_looks_like():
         if _ours(text) != _theirs(answer)
     ]
     assert differing == []
+
+
+_KEYS = st.sampled_from(["a", "b", "c", "1", "yes", "'<<'"])
+_SCALARS = st.sampled_from(
+    ["1", "1e3", "text", "null", "", "'1'", "0x1F", "*x", "*y", "&x 7", "&y {a: 1}", "[*x, {}]"]
+)
+
+
+def _mappings(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    entries = st.tuples(st.one_of(_KEYS, st.just("<<")), values).map(lambda pair: f"{pair[0]}: {pair[1]}")
+    return st.lists(entries, max_size=4).map(lambda inner: f"{{{', '.join(inner)}}}")
+
+
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.one_of(
+        _mappings(inner), st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), phases=UNSHRUNK)
+@given(st.lists(_mappings(_VALUES), min_size=100, max_size=150))
+def test_anchors_merges_and_keys_are_read_alike_or_refused(mappings: list[str]):
+    texts = [f"x: &x {{a: 1, b: {{c: 2}}}}\ny: &y [1]\nz: {one}" for one in mappings]
+    differing = []
+    for text, answer in zip(texts, as_kubectl_reads(texts), strict=True):
+        ours, theirs = _ours(text), _theirs(answer)
+        # Of two equal keys kubectl takes the last without a word, which nobody means.
+        if ours != theirs and not (ours == "refused" and _stands_twice(text)):
+            differing.append((text, ours, theirs))
+    assert differing == []
+
+
+def _stands_twice(text: str) -> bool:
+    (document,) = documents(text)
+    return all("stands twice" in words or "put << first" in words for _, _, words in document.problems)

@@ -7,7 +7,7 @@ YAML library does (go-yaml v2, `resolve.go`), equal keys are refused, and size a
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -192,12 +192,15 @@ class _Reader:
 
     def _mapping(self, path: Path) -> Value:
         entries: dict[str, Value] = {}
-        merged: list[Value] = []
+        merged: dict[str, Value] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             line = _line(event)
-            if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
-                value = self._value(next(self._events), path)
-                merged += value if isinstance(value, list) else [value]
+            if _is_merge(event):
+                added = self._merged(next(self._events), path, line)
+                for key in sorted(added.keys() & entries.keys()):
+                    words = "is given here and by the << after it, which kubectl would take; put << first"
+                    self._problems.append((self._lines[(*path, key)], (*path, key), words))
+                merged |= added
                 continue
             key = self._key(event, path)
             if key in entries:
@@ -207,7 +210,21 @@ class _Reader:
                 )
             self._lines[(*path, key)] = line
             entries[key] = self._value(next(self._events), (*path, key))
-        return {**_merge(merged), **entries}
+        return {**merged, **entries}
+
+    def _merged(self, event: yaml.Event, path: Path, line: int) -> dict[str, Value]:
+        """Return what `<<` merges: a mapping, or a list of them, of which earlier ones take precedence."""
+        listed = isinstance(event, yaml.SequenceStartEvent)
+        value = self._value(event, path)
+        sources = value if listed and isinstance(value, list) else [value]
+        merged: dict[str, Value] = {}
+        for source in sources:
+            if not isinstance(source, dict):
+                words = "<< merges a mapping, or a list of mappings; give one, or put the key in quotes"
+                self._problems.append((line, path, words))
+                return {}
+            merged = {**source, **merged}
+        return merged
 
     def _key(self, event: yaml.Event, path: Path) -> str:
         line = _line(event)
@@ -230,12 +247,10 @@ def _is_tagged_right(tag: str, value: Value) -> bool:
     return wanted is not None and isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
 
 
-def _merge(sources: Iterable[Value]) -> dict[str, Value]:
-    merged: dict[str, Value] = {}
-    for source in sources:
-        if isinstance(source, dict):
-            merged = {**source, **merged}
-    return merged
+def _is_merge(event: yaml.Event) -> bool:
+    if not isinstance(event, yaml.ScalarEvent) or event.value != "<<":
+        return False
+    return bool(event.implicit[0]) or event.tag == f"{_TAG}merge"
 
 
 def _events(raw: Iterator[yaml.Event]) -> Iterator[yaml.Event]:

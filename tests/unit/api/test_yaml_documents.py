@@ -88,6 +88,25 @@ def test_a_tag_that_makes_objects_is_refused(tag: str):
     assert "is not allowed" in _one(f"a: {tag} x").problems[0][2]
 
 
+@pytest.mark.parametrize("value", ["5", "", "text", "[5]", "[[]]", "*list", "[*list]"])
+def test_only_mappings_can_be_merged(value: str):
+    document = _one(f"list: &list [{{a: 1}}]\nmap:\n  <<: {value}\n  b: 2\n")
+    assert [(line, words[:21]) for line, _, words in document.problems] == [(3, "<< merges a mapping, ")]
+
+
+def test_of_several_merges_the_later_one_wins_and_of_one_list_the_earlier():
+    text = "x: &x {a: 1}\ny: &y {a: 2}\none: {<<: *x, <<: *y}\ntwo: {<<: [*x, *y]}\nword: {'<<': 5}"
+    value = _one(text).value
+    assert isinstance(value, dict)
+    assert (value["one"], value["two"], value["word"]) == ({"a": 2}, {"a": 1}, {"<<": 5})
+
+
+def test_a_key_before_a_merge_that_has_it_too_is_refused():
+    (found,) = _one("x: &x {a: 1, b: 2}\nz:\n  b: 3\n  <<: *x\n").problems
+    assert found[:2] == (3, ("z", "b"))
+    assert found[2].endswith("put << first")
+
+
 def test_merge_keys_are_merged_and_own_keys_win():
     assert _one("x: &x {a: 1, b: 2}\nz: {<<: *x, b: 3}").value == {
         "x": {"a": 1, "b": 2},
