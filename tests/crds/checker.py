@@ -74,6 +74,11 @@ def as_kubectl_reads(texts: Sequence[str]) -> list[str | None]:
     return [None if one["error"] else one["json"] for one in answer["texts"]]
 
 
+def as_quantities(texts: Sequence[str]) -> list[bool]:
+    """Return of each text whether Kubernetes' own type takes it for a quantity."""
+    return list(_run({"quantities": list(texts)})["quantities"] or [])
+
+
 def _run(question: dict[str, Any]) -> dict[str, Any]:
     done = subprocess.run(
         [program()], input=json.dumps(question), capture_output=True, text=True, check=False

@@ -10,8 +10,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 SHAPE = "x-shape"
+WRONG_PART = "wrong_part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ def union_rules(
     return tuple(rules)
 
 
+def wrong(part: str) -> PydanticCustomError:
+    """The refusal of a text by a check of ours: `part` says which part of it is wrong."""
+    return PydanticCustomError(WRONG_PART, "{part}", {"part": part})
+
+
 def shape(words: str) -> FieldInfo:
     """Say in words what a pattern asks for; messages follow "give" with them, CRDs leave them out."""
     extra = Field(json_schema_extra={SHAPE: words})
@@ -95,16 +102,24 @@ def shape(words: str) -> FieldInfo:
     return extra
 
 
+# A pattern stands by its name: `api.patterns` says by it which part of a text is wrong.
+NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+ENDPOINT = r"^https?://.+$"
+# As Kubernetes' own type reads it (`resource.ParseQuantity`), but nothing negative.
+QUANTITY = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{1,2})?$"
+
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=63),
+    StringConstraints(pattern=NAME, max_length=63),
     shape("lower-case letters, digits and '-', beginning with a letter"),
 ]
 """A DNS-1035 label."""
 
 Identifier = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64),
+    StringConstraints(pattern=IDENTIFIER, max_length=64),
     shape("letters, digits, '_', '.' and '-', beginning with a letter or '_'"),
 ]
 """A column, metric or dimension name."""
@@ -114,11 +129,7 @@ LongText = Annotated[str, StringConstraints(max_length=16384)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 Quantity = Annotated[
-    int
-    | Annotated[
-        str,
-        StringConstraints(pattern=r"^[+-]?[0-9.]+([eE][-+]?[0-9]+|[KMGTPE]i?|[mun])?$", max_length=32),
-    ],
+    Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=QUANTITY, max_length=32)],
     Field(
         json_schema_extra={"x-kubernetes-int-or-string": True, SHAPE: "a quantity such as 2, 500m or 16Gi"}
     ),

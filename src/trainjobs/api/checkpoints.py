@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainjobs.api.base import (
+    ENDPOINT,
     CheckpointUri,
     Count,
     Identifier,
@@ -43,8 +44,7 @@ class Storage(Section):
     """`s3://bucket/prefix`, `pvc://claim/path` or `file:///path`; default is the chart's, and on one machine
     the run's own folder."""
     endpoint: (
-        Annotated[str, Field(pattern=r"^https?://.+$", max_length=512), shape("https://host or http://host")]
-        | None
+        Annotated[str, Field(pattern=ENDPOINT, max_length=512), shape("https://host or http://host")] | None
     ) = None
     """Endpoint of an S3-compatible server other than AWS."""
     region: Text | None = None

@@ -205,9 +205,15 @@ def _either(members: list[JsonSchemaValue]) -> JsonSchemaValue:
     types = {member.get("type") for member in members}
     if types != {"integer", "string"}:
         raise ValueError(f"a structural schema has no union of {sorted(map(str, types))}")
-    # A pattern judges strings only, so it may stand beside an integer; bounds of the integer go into a rule.
+    # A pattern judges strings only, and a bound numbers only, so each may stand beside the other.
     texts = [member for member in members if member["type"] == "string"]
-    return {INT_OR_STRING: True} | {key: texts[0][key] for key in ("pattern", "maxLength") if key in texts[0]}
+    numbers = [member for member in members if member["type"] == "integer"]
+    bounds = {key: texts[0][key] for key in ("pattern", "maxLength") if key in texts[0]}
+    return (
+        {INT_OR_STRING: True}
+        | bounds
+        | {key: numbers[0][key] for key in ("minimum", "maximum") if key in numbers[0]}
+    )
 
 
 def _values(node: JsonSchemaValue) -> JsonSchemaValue | None:

@@ -6,24 +6,19 @@ The refusals are those of an API server that has the CRDs: the same fields, boun
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from trainjobs.api.base import Section
 from trainjobs.api.labels import API_VERSION
+from trainjobs.api.metadata import BOOKKEEPING, Bookkeeping, ObjectMeta
 from trainjobs.api.overrides import override
 from trainjobs.api.problems import Problem, closest, dotted, problems, shown
 from trainjobs.api.rules import Path, Violation, sections, violations
-from trainjobs.api.runs import BY_KIND, ObjectMeta, Run
+from trainjobs.api.runs import BY_KIND, Run
 from trainjobs.api.yaml_documents import Document, YamlProblem, documents
 from trainjobs.errors import InvalidRecipe
-
-_KUBERNETES_METADATA: Final = {
-    "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName",
-    "managedFields", "ownerReferences", "resourceVersion", "selfLink",
-}  # fmt: skip
-"""What `kubectl get -o yaml` adds, and an API server ignores when it comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +102,7 @@ def _judged(document: Document) -> tuple[Run | None, list[Problem]]:
     kind, wrong = _kind(body)
     if kind is None:
         return None, [*found, *wrong]
+    wrong += _bookkeeping_problems(body)
     body = _as_written_by_people(body, kind)
     wrong += _name_problem(body)
     try:
@@ -140,15 +136,29 @@ def _as_written_by_people(body: Mapping[str, Any], kind: type[Run]) -> dict[str,
     """Take away what an API server takes away: status, its own metadata, and fields that hold null."""
     given = {name: value for name, value in body.items() if name not in ("status", "apiVersion")}
     if isinstance(metadata := given.get("metadata"), dict):
-        given["metadata"] = {k: v for k, v in metadata.items() if k not in _KUBERNETES_METADATA}
+        given["metadata"] = {k: v for k, v in metadata.items() if k not in BOOKKEEPING}
     return _without_null(given, kind)
+
+
+def _bookkeeping_problems(body: Mapping[str, Any]) -> list[Problem]:
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        return []
+    kept = _without_null({name: held for name, held in metadata.items() if name in BOOKKEEPING}, Bookkeeping)
+    try:
+        Bookkeeping.model_validate_json(json.dumps(kept), strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        found = problems(error, Bookkeeping, kept)
+        return [Problem(("metadata", *problem.path), problem.message) for problem in found]
+    return []
 
 
 def _without_null(value: Mapping[str, Any], model: type[Section]) -> dict[str, Any]:
     inner = sections(model)
+    known = {field.alias for field in model.model_fields.values()}
     cleaned: dict[str, Any] = {}
     for name, held in value.items():
-        if held is None:
+        if held is None and name in known:
             continue
         if (section := inner.get(name)) and isinstance(held, dict):
             held = _without_null(held, section)

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from trainjobs.api.base import SHAPE, Section
+from trainjobs.api.base import SHAPE, WRONG_PART, Section
+from trainjobs.api.patterns import wrong_part
 from trainjobs.api.rules import Path
 
 _SHOWN: Final = 60
@@ -105,14 +106,21 @@ def _message(detail: ErrorDetails, path: Path, schema: "_Schema", value: object)
         return schema.unknown(path)
     if kind == "missing":
         return f"is missing; add it: {schema.expected(path)}"
+    part = str(context["part"]) if kind == WRONG_PART else None
     if detail["loc"] and detail["loc"][-1] == "[key]":
-        return f"the key is not allowed; give it as {schema.key(path)}"
+        part = part or schema.wrong_part_of_key(path)
+        return f"the key is not allowed{_because(part)}; give it as {schema.key(path)}"
     if kind in _BOUNDS and not schema.is_union(path):
         name, advice = _BOUNDS[kind]
         return f"{shown(given)} is not allowed; {advice.format(_plain(context[name]))}"
     if kind in _SIZES:
         return _SIZES[kind].format(actual=len(given) if isinstance(given, str) else 0, **context)
-    return f"{shown(given)} is not allowed; give {schema.expected(path)}"
+    part = part or schema.wrong_part(path, given)
+    return f"{shown(given)} is not allowed{_because(part)}; give {schema.expected(path)}"
+
+
+def _because(part: str | None) -> str:
+    return f": {part}" if part else ""
 
 
 def shown(value: object) -> str:
@@ -165,6 +173,25 @@ class _Schema:
         """Return what a key of the mapping that holds `path` may be."""
         names = self._node(path[:-1]).get("propertyNames", {})
         return str(names.get(SHAPE, "text"))
+
+    def wrong_part(self, path: Path, given: object) -> str | None:
+        """Return which part of the text at `path` is wrong, as far as a pattern tells."""
+        whole = self._node(path)
+        patterns = [node.get("pattern") for node in (whole, *self._members(whole))]
+        return self._by_pattern(patterns, given)
+
+    def wrong_part_of_key(self, path: Path) -> str | None:
+        """The same of the key at the end of `path`."""
+        node = self._node(path[:-1])
+        return self._by_pattern(
+            [node.get("propertyNames", {}).get("pattern"), *node.get("patternProperties", {})], path[-1]
+        )
+
+    def _by_pattern(self, patterns: Iterable[str | None], given: object) -> str | None:
+        if not isinstance(given, str):
+            return None
+        said = (wrong_part(pattern, given) for pattern in patterns if pattern is not None)
+        return next(filter(None, said), None)
 
     def unknown(self, path: Path) -> str:
         """Return that `path` names no field, and which one was meant."""

@@ -1,17 +1,17 @@
 """The four kinds of run."""
 
-from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from trainjobs.api.algorithm import Algorithm
-from trainjobs.api.base import Rule, Section, Text
+from trainjobs.api.base import Rule, Section
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
 from trainjobs.api.figure_rules import MEASURED_BY_US, held_out, of_one_dimension, unknown_metric
 from trainjobs.api.labels import API_VERSION
+from trainjobs.api.metadata import ObjectMeta
 from trainjobs.api.model_source import ModelSource
 from trainjobs.api.objective import Objective
 from trainjobs.api.policy import RunPolicy
@@ -20,8 +20,6 @@ from trainjobs.api.status import RunStatus
 from trainjobs.api.topology import Resources, Topology
 from trainjobs.api.tracking import Tracking
 from trainjobs.api.training import Adapter, Training
-
-RunName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 
 # What never changes, and what may change while the run is suspended, because no attempt has it in hand.
 _FIXED = ("baseModel", "dataset", "adapter", "training", "evaluation")
@@ -151,27 +149,6 @@ class PretrainSpec(RunSpec):
     """Causal for decoders, Masked for encoders."""
 
     rules: ClassVar[tuple[Rule, ...]] = _common_rules("objective")
-
-
-class ObjectMeta(Section):
-    """The part of Kubernetes metadata that people write."""
-
-    name: RunName
-    """Name of the run: a DNS-1035 label of at most 40 characters."""
-    namespace: Text = "default"
-    """Namespace of the run."""
-    uid: Text = ""
-    """Identity of this very object; a run made again under the same name has another."""
-    generation: int = 1
-    """Counts changes of the spec."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Labels."""
-    annotations: dict[str, str] = Field(default_factory=dict)
-    """Annotations."""
-    creation_timestamp: datetime | None = None
-    """When the object was made."""
-    deletion_timestamp: datetime | None = None
-    """When its deletion was asked for."""
 
 
 class Run(Section):

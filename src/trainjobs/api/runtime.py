@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from trainjobs.api.base import LongText, Name, Open, Quantity, Section, Text, shape
+from trainjobs.api.base import VARIABLE, LongText, Name, Open, Quantity, Section, Text, shape
 
 
 class EnvVar(Section):
@@ -12,7 +12,7 @@ class EnvVar(Section):
 
     name: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256),
+        Field(pattern=VARIABLE, max_length=256),
         shape("letters, digits and '_', beginning with a letter or '_'"),
     ]
     """Its name."""

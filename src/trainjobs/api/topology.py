@@ -54,8 +54,7 @@ class Topology(Section):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "type(self.processesPerNode) == int ? self.processesPerNode >= 1 && self.processesPerNode <= 64"
-            " : self.processesPerNode == 'Auto'",
+            "type(self.processesPerNode) == int || self.processesPerNode == 'Auto'",
             "spec.topology.processesPerNode: give a number from 1 to 64, or Auto",
         ),
     )

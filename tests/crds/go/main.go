@@ -3,7 +3,7 @@
 // Standard input is one JSON document: the texts of CustomResourceDefinitions, and cases to judge. Standard
 // output is one, too: what is wrong with each definition, and for every case its errors, its unknown fields
 // (which `fieldValidation=Strict` refuses) and the object as it would be stored, defaults filled in. Texts of
-// YAML are answered by the JSON that kubectl makes of them.
+// YAML are answered by the JSON that kubectl makes of them, quantities by whether Kubernetes' type takes them.
 package main
 
 import (
@@ -18,9 +18,11 @@ import (
 	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apiextensions-apiserver/pkg/registry/customresource"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -35,6 +37,7 @@ type input struct {
 	Definitions []string   `json:"definitions"`
 	Cases       []testCase `json:"cases"`
 	Texts       []string   `json:"texts"`
+	Quantities  []string   `json:"quantities"`
 }
 
 // testCase is an object to create, or, with Old, to change.
@@ -47,6 +50,7 @@ type output struct {
 	Definitions map[string][]problem `json:"definitions"`
 	Cases       []verdict            `json:"cases"`
 	Texts       []reading            `json:"texts"`
+	Quantities  []bool               `json:"quantities"`
 }
 
 // reading is YAML as kubectl turns it into JSON: the JSON, or why there is none.
@@ -112,6 +116,10 @@ func run() error {
 	for _, text := range in.Texts {
 		out.Texts = append(out.Texts, convert(text))
 	}
+	for _, text := range in.Quantities {
+		_, err := resource.ParseQuantity(text)
+		out.Quantities = append(out.Quantities, err == nil)
+	}
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
@@ -173,14 +181,18 @@ func newChecker(definition *apiextensions.CustomResourceDefinition) (*checker, e
 }
 
 func (c *checker) verdict(one testCase) verdict {
-	object, unknown := c.read(one.Object)
+	object, unknown, malformed := c.read(one.Object)
+	if malformed != nil {
+		// The object is refused as it is decoded: nobody judges it any more.
+		return verdict{Errors: problems(field.ErrorList{malformed}), Unknown: unknown, Object: object.Object}
+	}
 	ctx := genericrequest.WithNamespace(context.Background(), object.GetNamespace())
 	var errs field.ErrorList
 	if one.Old == nil {
 		c.strategy.PrepareForCreate(ctx, object)
 		errs = c.strategy.Validate(ctx, object)
 	} else {
-		old, _ := c.read(one.Old)
+		old, _, _ := c.read(one.Old)
 		old.SetResourceVersion("1")
 		object.SetResourceVersion("1")
 		c.strategy.PrepareForUpdate(ctx, object, old)
@@ -189,8 +201,9 @@ func (c *checker) verdict(one testCase) verdict {
 	return verdict{Errors: problems(errs), Unknown: unknown, Object: object.Object}
 }
 
-// read does what decoding a request does: prune and report unknown fields, drop nulls, fill in defaults.
-func (c *checker) read(given map[string]any) (*unstructured.Unstructured, []string) {
+// read does what decoding a request does: read the metadata by their type, prune and report unknown fields,
+// drop nulls, fill in defaults.
+func (c *checker) read(given map[string]any) (*unstructured.Unstructured, []string, *field.Error) {
 	text, err := json.Marshal(given)
 	if err != nil {
 		panic(err)
@@ -199,19 +212,30 @@ func (c *checker) read(given map[string]any) (*unstructured.Unstructured, []stri
 	if err := utiljson.Unmarshal(text, &object); err != nil {
 		panic(err)
 	}
-	unknown := pruning.PruneWithOptions(
-		object, c.structural, true, structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true},
+	meta, found, unknown, err := objectmeta.GetObjectMetaWithOptions(
+		object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true},
 	)
+	read := &unstructured.Unstructured{Object: object}
+	if err != nil {
+		return read, []string{}, field.Invalid(field.NewPath("metadata"), "", err.Error())
+	}
+	unknown = append(unknown, pruning.PruneWithOptions(
+		object, c.structural, true, structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true},
+	)...)
 	defaulting.PruneNonNullableNullsWithoutDefaults(object, c.structural)
 	defaulting.Default(object, c.structural)
-	read := &unstructured.Unstructured{Object: object}
+	if found {
+		if err := objectmeta.SetObjectMeta(object, meta); err != nil {
+			panic(err)
+		}
+	}
 	if read.GetNamespace() == "" {
 		read.SetNamespace("default")
 	}
 	if unknown == nil {
 		unknown = []string{}
 	}
-	return read, unknown
+	return read, unknown, nil
 }
 
 func problems(errs field.ErrorList) []problem {

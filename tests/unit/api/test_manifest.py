@@ -172,6 +172,12 @@ def test_null_is_no_value():
     assert (run.spec.training.epochs, run.spec.training.learning_rate) == (None, 1e-5)
 
 
+def test_a_field_that_is_not_known_is_refused_without_a_value_too():
+    assert _said(GOOD.replace("    learningRate: 1e-5", "    lerningRate:")) == [
+        "rmrun.yaml line 11: spec.training.lerningRate: there is no such field; did you mean learningRate?"
+    ]
+
+
 def test_an_override_replaces_one_value():
     (run,) = read(GOOD, "f", ["spec.training.epochs=2", 'spec.resources.limits["nvidia.com/gpu"]=8',
                               "spec.objective.regression.dimensions[0].maximum=10"])  # fmt: skip
