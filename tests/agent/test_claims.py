@@ -63,7 +63,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over_for_the_one_before_it(be
     resumed = bench.run(attempt=2)
     assert resumed.code == 0, resumed.output
     assert "weights.bin" in resumed.output
-    assert "going on from the checkpoint before it" in resumed.output
+    assert "checkpoint step-00000010-a0001 is damaged and passed over" in resumed.output
     assert "resumed at step 5" in resumed.output
 
 
@@ -88,13 +88,21 @@ def test_a_run_may_start_from_another_runs_checkpoint(bench, tmp_path):
     assert "resumed at step 10" in started.output
 
 
-def test_a_damaged_checkpoint_named_by_its_uri_is_refused(bench, tmp_path):
-    (tmp_path / "nothing").mkdir()
-    uri = (tmp_path / "nothing").as_uri()
-    bench.checkpoints = {"resume": {"type": "From", "uri": uri}}
-    finished = bench.run()
-    assert finished.code == 30
-    assert finished.record.message.startswith(f"spec.checkpoints.resume.uri: {uri}/MANIFEST.json: not found")
+def test_a_checkpoint_that_is_no_good_is_refused_for_good(bench, tmp_path):
+    other = Bench(tmp_path / "other")
+    other.command += ["--fail-at=12"]
+    other.run()
+    folder = tmp_path / "other" / "store" / CheckpointRef(10, 1).folder
+    (folder / "weights.bin").write_bytes(b"v")
+    for uri, words in (
+        (f"file://{tmp_path}/nothing", "nothing is there; give the folder of a checkpoint"),
+        (f"file://{folder}", f"{folder}/weights.bin"),
+    ):
+        bench.checkpoints = {"resume": {"type": "From", "uri": uri}}
+        finished = bench.run()
+        assert finished.code == 10, finished.output
+        assert finished.record.message.startswith(f"spec.checkpoints.resume.uri: {uri}"), finished.record
+        assert words in finished.record.message
 
 
 def test_the_disk_holds_only_what_is_still_needed(bench):

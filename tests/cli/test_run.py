@@ -98,6 +98,33 @@ def test_killed_in_the_middle_it_goes_on_from_the_newest_checkpoint_and_leaves_n
     assert "resumed at step" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
 
 
+def test_a_damaged_checkpoint_that_is_passed_over_is_told_even_to_the_quiet(bench: Bench) -> None:
+    script = ["--steps", "9", "--save-every", "3", "--fail-at", "8"]
+    policy = {"runPolicy": {"maxRestarts": 0}}
+    assert bench.run("run", bench.manifest(script=script, spec=policy)).returncode == 23
+    weights = bench.place() / "checkpoints/step-00000006-a0001/weights.bin"
+    weights.write_bytes(b"v" + weights.read_bytes()[1:])
+    (bench.place() / "checkpoints/step-00000003-a0001/MANIFEST.json").write_text("{}")
+    ended = bench.run("run", bench.manifest(script=["--steps", "9"], spec=policy), "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    for step in (3, 6):
+        told = f"CheckpointDamaged: checkpoint step-0000000{step}-a0001 is damaged and passed over: "
+        assert told in ended.stderr
+        assert told.replace(":", "", 1) in (bench.place() / "events.log").read_text()
+
+
+def test_what_a_run_should_go_on_from_and_is_no_checkpoint_ends_it_at_once(bench: Bench) -> None:
+    resume = {"checkpoints": {"resume": {"type": "From", "uri": "file://./base"}}}
+    ended = bench.run("run", bench.manifest(spec=resume), "-q")
+    assert ended.returncode == 10, ended.stderr
+    assert "error: light: InvalidRecipe: node 0 on " in ended.stderr
+    assert (
+        f": spec.checkpoints.resume.uri: file://{bench.folder}/base: is a checkpoint of Hugging"
+        in ended.stderr
+    )
+    assert status(bench)["attempt"] == 1
+
+
 def processes_of(place: Path) -> list[str]:
     """Command lines of processes that work below a folder."""
     found = []

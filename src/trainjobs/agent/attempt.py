@@ -121,7 +121,8 @@ class Attempt:
             store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
             keep = retention_of(self._recipe.checkpoints)
             self._status.set_checkpoints(stored(store, keep))
-            fetch_best_weights(store, prepared.claimed.claim.resume, keep, self._workspace.resume)
+            resume = prepared.claimed.claim.resume
+            fetch_best_weights(store, resume, keep, self._workspace.resume, self._status.pass_over)
         # From here on there is something to do while storage is away.
         store = self._open(settings)
         sync = self._start_sync(store)

@@ -4,7 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,15 +16,24 @@ from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.resume import Resume, ResumeFrom, ResumePolicy, choose_resume
 from trainjobs.core.outputs import CHECKPOINT_PREFIX
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.errors import CorruptCheckpoint, Fenced, RendezvousFailed
+from trainjobs.errors import (
+    AccessDenied,
+    CorruptCheckpoint,
+    Fenced,
+    InvalidRecipe,
+    RendezvousFailed,
+    StorageUnavailable,
+)
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.complete import fetch_folder
-from trainjobs.storage.opening import open_store
+from trainjobs.storage.external import require_checkpoint
+from trainjobs.storage.opening import open_to_read
 from trainjobs.storage.settings import StorageSettings
 from trainjobs.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
+_FIELD = "spec.checkpoints.resume.uri"
 # Node 0 restores its checkpoint before it claims; the other nodes wait this long for it at most.
 _LONGEST_WAIT = 1800.0
 
@@ -56,7 +65,7 @@ def claim_and_restore(
     Raises:
         Fenced: a newer attempt, or this one for another pod, has been claimed.
         RendezvousFailed: node 0 did not claim in time.
-        CorruptCheckpoint: the checkpoint that `resume.uri` names is not whole.
+        InvalidRecipe: what `resume.uri` names is no checkpoint, or not whole.
     """
     if options.node_rank != 0:
         claim = _await_claim(store, recipe, options, stopped)
@@ -73,6 +82,9 @@ def _newest_whole(
     store: CheckpointStore, policy: ResumePolicy, fetcher: "Restorer"
 ) -> tuple[ResumePoint, Path | None]:
     complete = set(store.complete())
+    if policy is not Resume.NEVER:
+        for ref, error in store.unreadable().items():
+            fetcher.pass_over(ref, error)
     while True:
         resume = choose_resume(policy, complete)
         try:
@@ -80,7 +92,7 @@ def _newest_whole(
         except CorruptCheckpoint as error:
             if not isinstance(resume, CheckpointRef):
                 raise
-            _log.error("%s; going on from the checkpoint before it", error)
+            fetcher.pass_over(resume, error)
             complete.discard(resume)
 
 
@@ -117,12 +129,23 @@ class Restorer:
     settings: StorageSettings
     folder: Path
     pvc_root: Path
+    damaged: Callable[[str, str], None]
+    """Told the URI of a checkpoint that is passed over, and why."""
+    of_own_training: bool = field(kw_only=True)
+    """False where a script of the user's own resumes."""
+
+    def pass_over(self, ref: CheckpointRef, error: CorruptCheckpoint) -> None:
+        """Say that a checkpoint of this run is damaged, and that an older one takes its place."""
+        message = f"checkpoint {ref.name} is damaged and passed over: {error}"
+        _log.error("%s; going on from the checkpoint before it", message)
+        self.damaged(f"{self.store.store.uri}/{ref.folder}", message)
 
     def fetch(self, resume: ResumePoint) -> Path | None:
         """Fetch the checkpoint to go on from, each file verified; None when training starts at step 0.
 
         Raises:
-            CorruptCheckpoint: it is not whole.
+            CorruptCheckpoint: one of this run's own is not whole.
+            InvalidRecipe: what `resume.uri` names is no checkpoint, or not whole.
         """
         match resume:
             case None:
@@ -132,11 +155,15 @@ class Restorer:
                 self._into(target, self.store.store.at(ref.folder))
             case ExternalCheckpoint(uri=uri):
                 target = self.folder / "external"
-                source = open_store(volume_uri(uri, self.pvc_root), settings=self.settings)
                 try:
+                    source = open_to_read(volume_uri(uri, self.pvc_root), settings=self.settings)
+                    require_checkpoint(source, of_own_training=self.of_own_training)
                     step = self._into(target, source)
                 except CorruptCheckpoint as error:
-                    raise CorruptCheckpoint(f"spec.checkpoints.resume.uri: {error}") from error
+                    # It will be no better at the next attempt.
+                    raise InvalidRecipe(f"{_FIELD}: {error}; name another checkpoint") from error
+                except (AccessDenied, InvalidRecipe, StorageUnavailable) as error:
+                    raise type(error)(f"{_FIELD}: {error}") from error
         _log.info("goes on from step %d", step)
         return target
 

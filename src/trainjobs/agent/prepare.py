@@ -42,7 +42,14 @@ def prepare(
         TrainjobsError: what failed first, named.
     """
     workspace = Workspace(options.workspace)
-    restorer = Restorer(store, settings, workspace.resume, options.pvc_root)
+    restorer = Restorer(
+        store,
+        settings,
+        workspace.resume,
+        options.pvc_root,
+        status.pass_over,
+        of_own_training=not recipe.command,
+    )
     status.enter("Fetching")
     # What an earlier attempt went on from only takes room now.
     shutil.rmtree(workspace.resume, ignore_errors=True)

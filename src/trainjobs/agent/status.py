@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from trainjobs.agent.progress import ProgressTracker, Report
-from trainjobs.api.status import CheckpointsStatus
+from trainjobs.api.status import DAMAGED_NAMED, CheckpointsStatus, DamagedCheckpoint
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.reports import Heartbeat, Stage, SyncState
 
@@ -23,6 +23,7 @@ class Status:
         self._tracker = ProgressTracker(recipe.checkpoints.keep_best, monotonic())
         self._checkpoints = CheckpointsStatus()
         self._sync = SyncState()
+        self._damaged: list[DamagedCheckpoint] = []
         self._fetched: dict[str, float] = {}
         self.checkpoint_bytes = 0
         self.upload_bytes = 0
@@ -74,6 +75,11 @@ class Status:
         """Which checkpoints storage holds."""
         return self._checkpoints
 
+    def pass_over(self, uri: str, message: str) -> None:
+        """Note a checkpoint that is damaged, and is not gone on from."""
+        with self._lock:
+            self._damaged.append(DamagedCheckpoint(uri=uri, message=message))
+
     def set_sync(self, sync: SyncState) -> None:
         """Note whether checkpoints reach storage."""
         with self._lock:
@@ -100,4 +106,5 @@ class Status:
                 metrics=metrics,
                 checkpoints=self._checkpoints,
                 sync=self._sync,
+                damaged=self._damaged[-DAMAGED_NAMED:],
             )

@@ -1,6 +1,7 @@
 """What storage holds of a run: its newest and its best checkpoint."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from trainjobs.api.checkpoints import Checkpoints
@@ -47,12 +48,17 @@ def stored(store: CheckpointStore, retention: Retention) -> CheckpointsStatus:
 
 
 def fetch_best_weights(
-    store: CheckpointStore, resume: ResumePoint, retention: Retention, folder: Path
+    store: CheckpointStore,
+    resume: ResumePoint,
+    retention: Retention,
+    folder: Path,
+    damaged: Callable[[str, str], None],
 ) -> CheckpointRef | None:
     """Fetch the weights of the best checkpoint so far beside the one that training goes on from.
 
     If nothing better follows they are the run's result, and this machine may never have seen them.
-    Return which checkpoint that was, or None when there is none besides what is here.
+    Return which checkpoint that was, or None when there is none besides what is here. `damaged` is told the
+    URI of one that cannot be had, and why.
     """
     complete = store.complete()
     if retention.best is None or resume is None:
@@ -68,6 +74,11 @@ def fetch_best_weights(
             if entry.path.endswith(_WEIGHTS):
                 source.get_file(entry.path, str(target / entry.path), Digest(entry.size, entry.sha256))
     except CorruptCheckpoint as error:
-        _log.error("%s; if nothing better follows, the last weights are the result", error)
+        message = (
+            f"the best checkpoint so far, {best.name}, is damaged: {error}; if nothing better follows, "
+            "the last weights are the result"
+        )
+        _log.error("%s", message)
+        damaged(f"{store.store.uri}/{best.folder}", message)
         return None
     return best

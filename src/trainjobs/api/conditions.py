@@ -55,6 +55,7 @@ class Reason(StrEnum):
     NOT_FINISHED = "NotFinished"
     HEALTHY = "Healthy"
     AGENT_SILENT = "AgentSilent"
+    CHECKPOINT_DAMAGED = "CheckpointDamaged"
     # refusals
     INVALID_SPEC = "InvalidSpec"
     POLICY_DENIED = "PolicyDenied"

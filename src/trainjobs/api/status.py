@@ -115,6 +115,19 @@ class CheckpointsStatus(Section):
     """How many there are."""
 
 
+class DamagedCheckpoint(Section):
+    """A checkpoint that was passed over, because it is not what was stored."""
+
+    uri: LongText
+    """Where it is."""
+    message: LongText
+    """What is wrong with it."""
+
+
+DAMAGED_NAMED = 8
+"""Damaged checkpoints that a heartbeat and the status name, the newest."""
+
+
 class Artifacts(Section):
     """What the run leaves to take home."""
 
@@ -229,6 +242,10 @@ class RunStatus(Section):
     """Latest and best figures."""
     checkpoints: CheckpointsStatus = Field(default_factory=CheckpointsStatus)
     """Complete checkpoints in storage."""
+    damaged_checkpoints: Annotated[list[DamagedCheckpoint], Field(max_length=DAMAGED_NAMED)] = Field(
+        default_factory=list
+    )
+    """Checkpoints that an attempt would have gone on from, and passed over as damaged."""
     artifacts: Artifacts = Field(default_factory=Artifacts)
     """What the run leaves to take home."""
     dependencies: Annotated[list[DependencyStatus], Field(max_length=16)] = Field(default_factory=list)

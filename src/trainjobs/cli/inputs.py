@@ -6,15 +6,18 @@ from typing import Final
 
 from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
+from trainjobs.api.sources import sources
 from trainjobs.core.figures.asked import unmeasured
 from trainjobs.core.recipe.support import unsupported
-from trainjobs.core.uris import typed_as_it_is
-from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound
+from trainjobs.core.uris import file_uri, typed_as_it_is
+from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound, TrainjobsError
 from trainjobs.local.paths import path_here
 from trainjobs.ml.data.columns import Columns
 from trainjobs.ml.data.files import is_rows
 from trainjobs.ml.data.jsonl import JsonLines
 from trainjobs.ml.data.scored import ScoredRows
+from trainjobs.storage.external import require_checkpoint
+from trainjobs.storage.opening import open_to_read
 
 ROWS: Final = 20
 """Rows of each file that are looked at, by the reader that training reads them all with."""
@@ -37,10 +40,12 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
         yield _fault(InvalidRecipe.exit_code, manifest, field, words)
     # What the manifest says of all its data is wrong once, not once for every split.
     yield from dict.fromkeys(_data_faults(run, manifest))
-    path = _path(run.spec.base_model.uri, manifest)
-    if path is not None and not (path / "config.json").is_file():
-        words = "there is no config.json; give the folder of a model in Hugging Face format"
-        yield _fault(ModelNotFound.exit_code, manifest, "spec.baseModel.uri", f"{path}: {words}")
+    for source in sources(run.spec, "spec"):
+        path = _path(source.uri, manifest)
+        if path is not None and source.names.kind == "Model":
+            yield from _model_faults(path, source.field, manifest)
+        elif path is not None and source.names.kind == "Checkpoint":
+            yield from _checkpoint_faults(path, source.field, run, manifest)
 
 
 def _path(uri: str | None, manifest: Path) -> Path | None:
@@ -49,6 +54,25 @@ def _path(uri: str | None, manifest: Path) -> Path | None:
 
 def _fault(code: int, manifest: Path, path: str, message: str) -> tuple[int, Fault]:
     return code, Fault(str(manifest), "", path, f"{path}: {message}")
+
+
+def _model_faults(path: Path, field: str, manifest: Path) -> Iterator[tuple[int, Fault]]:
+    words = ""
+    if field.endswith(".uri") and not (path / "config.json").is_file():
+        words = "there is no config.json; give the folder of a model in Hugging Face format"
+    elif not path.is_dir():
+        words = "there is no such folder; give that of a tokenizer in Hugging Face format"
+    if words:
+        encoded = "" if path.exists() else typed_as_it_is(str(path))
+        yield _fault(ModelNotFound.exit_code, manifest, field, f"{path}: {words}{encoded}")
+
+
+def _checkpoint_faults(path: Path, field: str, run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
+    own = not run.spec.runtime.command
+    try:
+        require_checkpoint(open_to_read(file_uri(path)), of_own_training=own)
+    except TrainjobsError as error:
+        yield _fault(error.exit_code, manifest, field, str(error))
 
 
 def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:

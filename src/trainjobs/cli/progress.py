@@ -95,14 +95,19 @@ class ProgressWatcher:
             self._print(f"  {heartbeat.stage} {step}/{total} {figures}")
 
     def event(self, event: Event) -> None:
-        """Tell what the bar does not show: warnings, stops and restarts; `events.log` has it all."""
+        """Tell what the bar does not show: warnings, stops and restarts; `events.log` has it all.
+
+        A warning is no progress, and is told to those who want to see none, too.
+        """
         if event.type == "Normal" and event.reason not in TOLD:
             return
         if event.reason == Reason.SUSPENDED:
             self._print("  stopping: training saves a checkpoint first; Ctrl-C again ends it at once")
             return
-        style = "yellow" if event.type == "Warning" else "dim"
-        self._print(f"  {event.reason}: {event.message}", style=style)
+        if event.type == "Warning":
+            self._say(f"  {event.reason}: {event.message}", style="yellow")
+        else:
+            self._print(f"  {event.reason}: {event.message}", style="dim")
 
     def _figures(self, heartbeat: Heartbeat, step: int) -> str:
         parts = []
@@ -130,8 +135,11 @@ class ProgressWatcher:
 
     def _print(self, line: str, style: str = "") -> None:
         if not self._quiet:
-            # Where nobody reads it on a terminal, a line stays one line.
-            self._console.print(Text(line, style=style), soft_wrap=not self._console.is_terminal)
+            self._say(line, style)
+
+    def _say(self, line: str, style: str) -> None:
+        # Where nobody reads it on a terminal, a line stays one line.
+        self._console.print(Text(line, style=style), soft_wrap=not self._console.is_terminal)
 
 
 def clock(seconds: int) -> str:

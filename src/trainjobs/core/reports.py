@@ -10,7 +10,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trainjobs.api.base import Section
-from trainjobs.api.status import Artifacts, CheckpointsStatus, Metrics, Progress
+from trainjobs.api.status import (
+    DAMAGED_NAMED,
+    Artifacts,
+    CheckpointsStatus,
+    DamagedCheckpoint,
+    Metrics,
+    Progress,
+)
 from trainjobs.core.checkpoints.layout import MAX_ATTEMPT
 from trainjobs.core.recipe.model import PROTOCOL
 
@@ -47,6 +54,8 @@ class Heartbeat(Section):
     metrics: Metrics = Field(default_factory=Metrics)
     checkpoints: CheckpointsStatus = Field(default_factory=CheckpointsStatus)
     sync: SyncState = Field(default_factory=SyncState)
+    damaged: Annotated[list[DamagedCheckpoint], Field(max_length=DAMAGED_NAMED)] = Field(default_factory=list)
+    """Checkpoints that this attempt has passed over."""
 
 
 class HeartbeatAnswer(Section):

@@ -70,6 +70,19 @@ class CheckpointStore:
         line = on_the_line(tuple(manifests), self.attempts.claims())
         return {ref: manifests[ref] for ref in sorted(manifests) if ref in line}
 
+    def unreadable(self) -> dict[CheckpointRef, CorruptCheckpoint]:
+        """Return the checkpoints whose manifest is there and cannot be read, oldest first.
+
+        To `complete` they do not exist; whoever goes on from another one should say so.
+        """
+        found: dict[CheckpointRef, CorruptCheckpoint] = {}
+        for ref in sorted(self._with_manifest()):
+            try:
+                read_manifest(self.store.at(ref.folder))
+            except CorruptCheckpoint as error:
+                found[ref] = error
+        return found
+
     def save(
         self, source: Path, *, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
     ) -> Manifest:
@@ -139,13 +152,16 @@ class CheckpointStore:
         return frozenset(ref for ref in found if ref is not None)
 
     def _manifests(self) -> dict[CheckpointRef, Manifest]:
-        with_manifest = [
+        with_manifest = self._with_manifest()
+        found = in_parallel(self._manifest, with_manifest, self.store.files_at_once)
+        return {ref: manifest for ref, manifest in zip(with_manifest, found, strict=True) if manifest}
+
+    def _with_manifest(self) -> list[CheckpointRef]:
+        return [
             ref
             for info in self.store.list(CHECKPOINTS)
             if (ref := parse_checkpoint_key(info.key)) is not None and info.key == ref.manifest_key
         ]
-        found = in_parallel(self._manifest, with_manifest, self.store.files_at_once)
-        return {ref: manifest for ref, manifest in zip(with_manifest, found, strict=True) if manifest}
 
     def _manifest(self, ref: CheckpointRef) -> Manifest | None:
         try:

@@ -24,19 +24,33 @@ def open_store(uri: str, *, settings: StorageSettings | None = None) -> Store:
         StorageUnavailable: the server cannot be reached (said within 10 seconds), or the bucket or
             folder is not usable.
     """
+    store = _unchecked(uri, settings)
+    store.check()
+    return store
+
+
+def open_to_read(uri: str, *, settings: StorageSettings | None = None) -> Store:
+    """Open what is only read, and so may lie where nobody may write; arguments and errors as of `open_store`.
+
+    A folder that is not there is an empty one.
+    """
+    store = _unchecked(uri, settings)
+    if not isinstance(store, LocalStore):
+        store.check()
+    return store
+
+
+def _unchecked(uri: str, settings: StorageSettings | None) -> Store:
     settings = settings or StorageSettings.from_environment(os.environ)
     try:
         parts, folder = parse_uri(uri), file_path(uri)
     except InvalidRecipe as error:
         raise InvalidRecipe(f"storage {error}") from None
     if folder is not None:
-        store: Store = LocalStore(Path(folder), settings, MemoryBudget(settings.memory_bytes))
-    elif parts.scheme is Scheme.OBJECTS:
-        store = _open_s3(parts, settings)
-    else:
-        raise InvalidRecipe(f"storage {uri!r:.200}: use s3://bucket/prefix or file:///folder")
-    store.check()
-    return store
+        return LocalStore(Path(folder), settings, MemoryBudget(settings.memory_bytes))
+    if parts.scheme is Scheme.OBJECTS:
+        return _open_s3(parts, settings)
+    raise InvalidRecipe(f"storage {uri!r:.200}: use s3://bucket/prefix or file:///folder")
 
 
 def _open_s3(uri: Uri, settings: StorageSettings) -> Store:

@@ -150,10 +150,13 @@ def test_the_best_weights_of_an_earlier_attempt_are_brought_along(place):
     assert sync.drain(60)
     sync.close()
     folder = place.root / "resume"
-    best = fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder)
+    told = place.status.pass_over
+    best = fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder, told)
     assert best == CheckpointRef(1, 1)
     assert [path.name for path in (folder / "checkpoint-1").iterdir()] == ["model.safetensors"]
-    assert fetch_best_weights(place.store, CheckpointRef(1, 1), retention_of(KEEP), folder) is None
+    assert fetch_best_weights(place.store, CheckpointRef(1, 1), retention_of(KEEP), folder, told) is None
+    assert place.status.heartbeat().damaged == []
     weights = place.stored / CheckpointRef(1, 1).folder / "model.safetensors"
     weights.write_bytes(b"X")
-    assert fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder) is None
+    assert fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder, told) is None
+    assert "the last weights are the result" in place.status.heartbeat().damaged[0].message

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from trainjobs.api.conditions import Reason
 from trainjobs.api.status import Metrics, Progress
 from trainjobs.cli.progress import ProgressWatcher, clock
+from trainjobs.core.decide.decision import Event
 from trainjobs.core.reports import Heartbeat
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -34,6 +36,15 @@ def test_a_run_that_goes_on_at_a_later_step_has_no_rate_before_it_moves():
     watcher.beat(beat(None))
     watcher.beat(beat(141))
     assert shown.getvalue() == "  Training 141/290 loss 0.2500  ETA 1:15\n"
+
+
+def test_who_wants_no_progress_is_told_warnings_all_the_same():
+    shown = io.StringIO()
+    watcher = ProgressWatcher(Console(file=shown), quiet=True)
+    watcher.beat(beat(141))
+    watcher.event(Event("Normal", Reason.RESTARTING, "attempt 2 follows"))
+    watcher.event(Event("Warning", Reason.CHECKPOINT_DAMAGED, "checkpoint 9 is damaged"))
+    assert shown.getvalue() == "  CheckpointDamaged: checkpoint 9 is damaged\n"
 
 
 def test_times_are_written_as_clocks_show_them():

@@ -140,6 +140,21 @@ def test_rows_may_lie_in_a_folder_beside_that_of_the_manifest(
     assert (done.exit_code, done.stderr) == (0, "")
 
 
+def test_what_a_run_goes_on_from_has_to_be_a_checkpoint(manifest: Path):
+    resume = "spec.checkpoints.resume={type: From, uri: 'file://./model'}"
+    done = _validate(manifest, "--set", resume)
+    assert done.exit_code == 10
+    where = f"spec.checkpoints.resume.uri: file://{manifest.parent}/model"
+    assert f"{where}: is a checkpoint of Hugging Face or another program (config.json)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_tokenizer_of_its_own_has_to_be_there(manifest: Path):
+    done = _validate(manifest, "--set", "spec.baseModel.tokenizerUri=file://./words")
+    assert done.exit_code == 12
+    assert f"spec.baseModel.tokenizerUri: {manifest.parent}/words: there is no such folder" in done.stderr
+
+
 def test_only_first_rows_are_looked_at(manifest: Path):
     rows = manifest.parent / "train.jsonl"
     rows.write_text(f"{json.dumps(ROW)}\n" * ROWS + "{\n")

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from trainjobs.api.status import Progress, RunStatus
+from trainjobs.api.status import DAMAGED_NAMED, Progress, RunStatus
 from trainjobs.core.decide.attempt import Attempt
+from trainjobs.core.reports import Heartbeat
 
 WRITE_EVERY: Final = timedelta(seconds=30)
 WRITE_EVERY_PERCENT: Final = 5
@@ -14,11 +15,12 @@ WRITE_EVERY_PERCENT: Final = 5
 def reported(status: RunStatus, attempt: Attempt) -> RunStatus:
     """`status` with what node 0 of the attempt says, where that is worth a write of its own.
 
-    A complete checkpoint always is.
+    A complete checkpoint always is, and so is a damaged one.
     """
     leader = attempt.heartbeat(0)
     if leader is None:
         return status
+    status = _with_damage(status, leader)
     told = leader.checkpoints
     if (told.latest or told.best) and told != status.checkpoints:
         status = status.model_copy(update={"checkpoints": told})
@@ -26,6 +28,12 @@ def reported(status: RunStatus, attempt: Attempt) -> RunStatus:
     if leader.progress is not None and _due(status.progress, leader.progress):
         return latest(status, attempt)
     return status
+
+
+def _with_damage(status: RunStatus, leader: Heartbeat) -> RunStatus:
+    named = {one.uri for one in leader.damaged}
+    known = [one for one in status.damaged_checkpoints if one.uri not in named]
+    return status.model_copy(update={"damaged_checkpoints": [*known, *leader.damaged][-DAMAGED_NAMED:]})
 
 
 def latest(status: RunStatus, attempt: Attempt) -> RunStatus:

@@ -21,6 +21,7 @@ def story(before: RunStatus, after: RunStatus) -> tuple[Event, ...]:
         *_ends(before, after),
         *_suspension(before, after),
         *_attempts(before, after),
+        *_damage(before, after),
         *_finish(before, after),
     )
 
@@ -81,6 +82,13 @@ def _attempts(before: RunStatus, after: RunStatus) -> Iterator[Event]:
         new = _turned(before, after, type_)
         if new is not None and new.status == "True":
             yield Event("Normal", Reason(new.reason), f"attempt {after.attempt}: {new.message}")
+
+
+def _damage(before: RunStatus, after: RunStatus) -> Iterator[Event]:
+    known = {one.uri for one in before.damaged_checkpoints}
+    for one in after.damaged_checkpoints:
+        if one.uri not in known:
+            yield Event("Warning", Reason.CHECKPOINT_DAMAGED, one.message)
 
 
 def _finish(before: RunStatus, after: RunStatus) -> Iterator[Event]:

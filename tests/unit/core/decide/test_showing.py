@@ -19,7 +19,14 @@ from tests.unit.core.decide.building import (
     with_status,
 )
 from trainjobs.api.conditions import ConditionType, Reason
-from trainjobs.api.status import BestMetric, Display, Metrics, RunStatus
+from trainjobs.api.status import (
+    DAMAGED_NAMED,
+    BestMetric,
+    DamagedCheckpoint,
+    Display,
+    Metrics,
+    RunStatus,
+)
 from trainjobs.core.decide import conditions, decide
 from trainjobs.core.decide.display import display, duration
 from trainjobs.core.decide.observed import Observed
@@ -138,6 +145,30 @@ def test_storage_that_ended_an_attempt_is_told_until_another_has_reached_it() ->
     assert condition(starting.status, "Synced") == ("False", "StorageUnavailable")
     training = settled(Observed(starting, jobs, pods, (beat(20, step=1, attempt=2),)), 20)
     assert condition(training.status, "Synced") == ("True", "Synced")
+
+
+def test_a_damaged_checkpoint_that_is_passed_over_is_told_once() -> None:
+    run = under_way(make_run())
+    damaged = DamagedCheckpoint(uri="s3://runs/scores/checkpoints/9", message="checkpoint 9 is damaged")
+    observed = Observed(run, (job(),), (running(0),), (beat(5, stage="Fetching", damaged=[damaged]),))
+    told = decide(observed, at(5))
+    assert told.status.damaged_checkpoints == [damaged]
+    assert [(e.type, e.reason, e.message) for e in told.events if e.reason == Reason.CHECKPOINT_DAMAGED] == [
+        ("Warning", Reason.CHECKPOINT_DAMAGED, "checkpoint 9 is damaged")
+    ]
+    later = Observed(with_status(run, told.status), (job(),), (running(0),), (beat(9, step=1, checkpoint=1),))
+    again = decide(later, at(9))
+    assert Reason.CHECKPOINT_DAMAGED not in reasons(again)
+    assert again.status.damaged_checkpoints == [damaged]
+
+
+def test_only_so_many_damaged_checkpoints_are_kept_and_the_newest_of_them() -> None:
+    run = under_way(make_run())
+    damaged = [DamagedCheckpoint(uri=f"s3://runs/{step}", message=str(step)) for step in range(12)]
+    for first in (0, 4):
+        beats = (beat(5 + first, damaged=damaged[first : first + DAMAGED_NAMED]),)
+        run = settled(Observed(run, (job(),), (running(0),), beats), 5 + first)
+    assert run.status.damaged_checkpoints == damaged[4:]
 
 
 def test_an_agent_that_falls_silent_makes_the_run_unhealthy_but_does_not_end_it() -> None:
