@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.tiny import figures, make_recipe, train
-from trainjobs.core.outputs import Failure
+from trainjobs.core.outputs import EXTERNAL, Failure
 
 ROWS_AND_STEPS = {
     # Checkpoints in the middle of an epoch, validation elsewhere, an incomplete last batch of length groups.
@@ -155,6 +156,12 @@ def test_a_checkpoint_that_carries_code_or_is_cut_off_is_refused_by_its_files_na
         assert f"checkpoint-2/{name}: damaged or cut off" in capsys.readouterr().err
         (checkpoint / name).write_bytes(whole)
     assert train(recipe) == 0
+    # One that the manifest names is no better at the next attempt.
+    named = tmp_path / EXTERNAL
+    shutil.copytree(checkpoint, named)
+    (named / "optimizer.pt").unlink()
+    assert train(make_recipe(tmp_path, bert, rows, **changes, inputs={"resumeFrom": str(named)})) == 10
+    assert f"spec.checkpoints.resume.uri: {named} has no optimizer.pt" in capsys.readouterr().err
 
 
 def test_a_termination_saves_and_the_next_start_goes_on(tmp_path: Path, bert: Path, rows: Path) -> None:

@@ -14,7 +14,7 @@ from trainjobs.api.checkpoints import Resume as ResumeSection
 from trainjobs.core.checkpoints.claim import Claim, ExternalCheckpoint, ResumePoint
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.resume import Resume, ResumeFrom, ResumePolicy, choose_resume
-from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import (
     AccessDenied,
@@ -154,7 +154,7 @@ class Restorer:
                 target = self.folder / f"{CHECKPOINT_PREFIX}{step}"
                 self._into(target, self.store.store.at(ref.folder))
             case ExternalCheckpoint(uri=uri):
-                target = self.folder / "external"
+                target = self.folder / EXTERNAL
                 try:
                     source = open_to_read(volume_uri(uri, self.pvc_root), settings=self.settings)
                     require_checkpoint(source, of_own_training=self.of_own_training)

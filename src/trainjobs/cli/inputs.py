@@ -12,6 +12,7 @@ from trainjobs.core.recipe.support import unsupported
 from trainjobs.core.uris import file_uri, typed_as_it_is
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound, TrainjobsError
 from trainjobs.local.paths import path_here
+from trainjobs.local.relative import with_absolute_paths
 from trainjobs.ml.data.columns import Columns
 from trainjobs.ml.data.files import is_rows
 from trainjobs.ml.data.jsonl import JsonLines
@@ -38,6 +39,11 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
     """
     for field, words in unmeasured(run):
         yield _fault(InvalidRecipe.exit_code, manifest, field, words)
+    try:
+        with_absolute_paths(run, manifest)
+    except InvalidRecipe as error:
+        yield error.exit_code, Fault(str(manifest), "", "spec", str(error))
+        return
     # What the manifest says of all its data is wrong once, not once for every split.
     yield from dict.fromkeys(_data_faults(run, manifest))
     for source in sources(run.spec, "spec"):

@@ -12,6 +12,8 @@ from trainjobs.api.status import BestMetric
 
 CHECKPOINT_PREFIX: Final = "checkpoint-"
 """Folders `checkpoint-<step>`; the library's own training renames them into place when they are whole."""
+EXTERNAL: Final = "external"
+"""The folder of a checkpoint that `spec.checkpoints.resume.uri` names, fetched."""
 SAVED_MARK: Final = "trainjobs-saved.json"
 """In a checkpoint's folder: `SavedMark`. A user's own script leaves none; then a folder counts as whole when
 it holds `trainer_state.json` and has stopped changing."""

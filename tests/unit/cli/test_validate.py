@@ -140,6 +140,15 @@ def test_rows_may_lie_in_a_folder_beside_that_of_the_manifest(
     assert (done.exit_code, done.stderr) == (0, "")
 
 
+def test_a_folder_whose_name_no_manifest_can_hold_is_refused_as_by_run(manifest: Path):
+    odd = manifest.parent / b"x\xff".decode(errors="surrogateescape")
+    odd.mkdir()
+    done = _validate(manifest.rename(odd / manifest.name))
+    assert done.exit_code == 10
+    assert "a name in this path is not UTF-8; rename it" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_what_a_run_goes_on_from_has_to_be_a_checkpoint(manifest: Path):
     resume = "spec.checkpoints.resume={type: From, uri: 'file://./model'}"
     done = _validate(manifest, "--set", resume)

@@ -8,7 +8,7 @@ from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, child, children, text
 from trainjobs.core.plan.policy import Violation
 from trainjobs.core.plan.sources import inputs
-from trainjobs.core.uris import Scheme, parse_uri
+from trainjobs.core.uris import Scheme, file_path, parse_uri
 
 MAX_ANNOTATIONS = 256 * 1024
 """Bytes of names and values that Kubernetes takes (`TotalAnnotationSizeLimitB`)."""
@@ -41,7 +41,7 @@ def lost_storage(plan: Plan, final: Object) -> Iterator[Violation]:
     store = parse_uri(plan.recipe.store)
     if store.scheme is not Scheme.FILE:
         return
-    path = store.path
+    path = str(file_path(plan.recipe.store) or store.path)
     if store.is_relative or not any(_lies_below(path, mount) for mount in _lasting_mounts(final)):
         yield _invalid(
             "spec.checkpoints.storage.uri",

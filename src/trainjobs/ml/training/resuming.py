@@ -10,7 +10,7 @@ from transformers import TrainerState
 from transformers.trainer_pt_utils import safe_globals
 
 from trainjobs.api.topology import DeepSpeed
-from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
 from trainjobs.ml.training.snapshot import ADAPTER_WEIGHTS, WEIGHTS
@@ -25,9 +25,19 @@ _CHECKPOINT = re.compile(rf"\.?{CHECKPOINT_PREFIX}(\d+)(\.partial)?")
 def read_state(checkpoint: Path, recipe: Recipe) -> TrainerState:
     """Return the trainer's state in a checkpoint.
 
-    CorruptCheckpoint names what is missing or unreadable. InvalidRecipe when DeepSpeed's shards are
-    those of another number of processes.
+    CorruptCheckpoint names what is missing or unreadable; in a checkpoint that the manifest names, which is
+    no better at the next attempt, that is an InvalidRecipe. So it is when DeepSpeed's shards are those of
+    another number of processes.
     """
+    try:
+        return _read(checkpoint, recipe)
+    except CorruptCheckpoint as error:
+        if checkpoint.name != EXTERNAL:
+            raise
+        raise InvalidRecipe(f"spec.checkpoints.resume.uri: {error}") from error
+
+
+def _read(checkpoint: Path, recipe: Recipe) -> TrainerState:
     needed = list(_NEEDED)
     if recipe.processes.strategy.type == "DDP":
         needed.append(WEIGHTS if recipe.adapter.type == "None" else ADAPTER_WEIGHTS)
