@@ -22,13 +22,15 @@ from trainjobs.core.recipe.resolve import store_uri
 from trainjobs.core.recipe.support import check_support
 from trainjobs.core.reports import Heartbeat
 from trainjobs.core.settings import Settings
-from trainjobs.errors import InvalidRecipe, TrainjobsError
+from trainjobs.core.uris import Scheme, parse_uri
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
 from trainjobs.local.driver import AllNodesHere, Driver, NodeMaker, Watcher
 from trainjobs.local.folder import RunFolder
 from trainjobs.local.ordering import in_order
 from trainjobs.local.relative import without_links
 from trainjobs.storage.checkpoints import CheckpointStore
-from trainjobs.storage.opening import open_store
+from trainjobs.storage.external import require_checkpoint
+from trainjobs.storage.opening import open_store, open_to_read
 from trainjobs.storage.settings import StorageSettings
 
 INTERRUPTED = 130
@@ -118,14 +120,22 @@ def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
 
 
 def check_storage(run: Run, options: Options) -> None:
-    """Ask the storage of a run whether it is there.
+    """Ask the storage of a run whether it is there, and whether what it is to go on from is a checkpoint.
 
     Raises:
         AccessDenied, StorageUnavailable: it would not do.
+        InvalidRecipe: `resume.uri` names no checkpoint.
     """
     folder = RunFolder.of(options.root, run.kind, run.metadata.name)
     if run.spec.checkpoints.storage.uri is not None:
         _stored_attempt(run, settings_for(run, folder, options))
+    resume = run.spec.checkpoints.resume.uri
+    if resume is not None and parse_uri(resume).scheme is not Scheme.CLAIM:
+        try:
+            source = open_to_read(resume, settings=_reached(run))
+            require_checkpoint(source, of_own_training=not run.spec.runtime.command)
+        except (AccessDenied, InvalidRecipe, StorageUnavailable) as error:
+            raise type(error)(f"spec.checkpoints.resume.uri: {error}") from error
 
 
 def settings_for(run: Run, folder: RunFolder, options: Options) -> Settings:
@@ -217,12 +227,16 @@ def _stored_attempt(run: Run, settings: Settings) -> int:
 
 
 def _store(run: Run, settings: Settings) -> CheckpointStore:
+    return CheckpointStore(open_store(store_uri(run, settings), settings=_reached(run)))
+
+
+def _reached(run: Run) -> StorageSettings:
+    """How the run's storage is reached: the environment, and what the run says of its endpoint."""
     said = run.spec.checkpoints.storage
     environment = StorageSettings.from_environment(os.environ)
-    reached = replace(
+    return replace(
         environment, endpoint=said.endpoint or environment.endpoint, region=said.region or environment.region
     )
-    return CheckpointStore(open_store(store_uri(run, settings), settings=reached))
 
 
 @contextmanager

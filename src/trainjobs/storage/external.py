@@ -27,8 +27,8 @@ def require_checkpoint(store: Store, *, of_own_training: bool) -> Manifest:
         InvalidRecipe: none is there that training can go on from; says what is there instead.
         AccessDenied, StorageUnavailable: it cannot be read.
     """
-    keys = [info.key for info in islice(store.list(), _KEYS_LOOKED_AT)]
-    if MANIFEST not in keys:
+    if store.head(MANIFEST) is None:
+        keys = [info.key for info in islice(store.list(), _KEYS_LOOKED_AT)]
         raise InvalidRecipe(f"{store.uri}: {_instead(store, keys)}")
     try:
         manifest = read_manifest(store)

@@ -1,10 +1,14 @@
 """What a rehearsal changes of a run, and what not."""
 
+from pathlib import Path
+
 import pytest
 
 from trainjobs.api.runs import RewardModelRun
-from trainjobs.errors import UsageError
-from trainjobs.local.smoke import rehearsal
+from trainjobs.core.uris import file_uri
+from trainjobs.errors import InvalidRecipe, UsageError
+from trainjobs.local.session import Options, Unwatched
+from trainjobs.local.smoke import rehearsal, try_all
 
 
 def run(**spec: object) -> RewardModelRun:
@@ -36,6 +40,14 @@ def test_one_step_is_trained_and_stored_here_without_a_second_try():
     assert (tried.run_policy.max_restarts, tried.run_policy.max_infrastructure_restarts) == (0, 0)
     assert tried.dataset == asked.spec.dataset
     assert asked.spec.training.epochs == 3
+
+
+def test_what_a_run_would_go_on_from_is_looked_at(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+    asked = run(checkpoints={"resume": {"type": "From", "uri": file_uri(tmp_path)}})
+    with pytest.raises(InvalidRecipe, match=r"spec\.checkpoints\.resume\.uri: .*checkpoint of Hugging Face"):
+        next(try_all([asked], Options(root=tmp_path / "runs"), Unwatched()))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_script_of_the_users_own_cannot_be_shortened():
