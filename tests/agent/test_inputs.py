@@ -55,7 +55,12 @@ def test_a_recipe_that_is_not_there_is_refused(bench):
         ({"command": ["/no/script.py"]}, 10, "spec.runtime.command: there is no script /no/script.py"),
         ({"store": "file://relative"}, 10, "storage"),
         ({"command": [], "model": {"uri": "hf://org/name"}}, 10, "task: SFT is not trained by this version"),
-        ({"model": {"uri": "hf://only-a-name"}}, 10, "give hf://organisation/name"),
+        ({"model": {"uri": "hf://org/"}}, 10, "give hf://organisation/name"),
+        (
+            {"model": {"uri": "hf://org/na--me"}},
+            10,
+            "spec.baseModel.uri: hf://org/na--me: Cannot have -- or .. in",
+        ),
     ],
 )
 def test_what_is_missing_is_named_by_its_field(bench, change, code, words):
@@ -74,15 +79,16 @@ def test_the_hub_that_cannot_be_reached_is_told(bench):
     assert "spec.baseModel.uri: hf://org/name: the hub cannot be reached" in finished.record.message
 
 
-def test_a_model_of_the_hubs_cache_is_found_without_the_hub(bench):
+@pytest.mark.parametrize("name", ["org/name", "name"])
+def test_a_model_of_the_hubs_cache_is_found_without_the_hub(bench, name):
     # The layout that huggingface_hub itself writes.
-    snapshot = bench.root / "cache" / "hub" / "models--org--name" / "snapshots" / ("a" * 40)
+    snapshot = bench.root / "cache" / "hub" / f"models--{name.replace('/', '--')}" / "snapshots" / ("a" * 40)
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
     refs = snapshot.parent.parent / "refs"
     refs.mkdir()
     (refs / "main").write_text("a" * 40)
-    bench.recipe = {"model": {"uri": "hf://org/name"}}
+    bench.recipe = {"model": {"uri": f"hf://{name}"}}
     bench.environment = {"HF_HUB_OFFLINE": "1"}
     finished = bench.run(f"--cache={bench.root}/cache")
     assert finished.code == 0, finished.output

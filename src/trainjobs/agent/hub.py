@@ -1,4 +1,4 @@
-"""`hf://org/name@revision[/path]`: models and data sets of the hub, or of a mirror of it (HF_ENDPOINT)."""
+"""`hf://org/name@revision[/path]`, `hf://name`: models and data of the hub, or of a mirror (HF_ENDPOINT)."""
 
 from dataclasses import dataclass
 from glob import escape
@@ -25,14 +25,16 @@ def parse_hub_uri(uri: str) -> HubPlace:
     """Take a hub URI apart; the revision defaults to `main`.
 
     Raises:
-        InvalidRecipe: it does not name an organisation and a repository.
+        InvalidRecipe: it does not name a repository.
     """
     parts = parse_uri(uri)
-    repository, _, path = parts.path.partition("/")
+    # Models of the hub's first days have no organisation: bert-base-uncased.
+    owner, repository = (f"{parts.place}/", parts.path) if parts.path else ("", parts.place)
+    repository, _, path = repository.partition("/")
     name, _, revision = repository.partition("@")
-    if not parts.place or not name:
+    if not parts.place or not name or uri.endswith(f"{parts.place}/"):
         raise InvalidRecipe(f"{uri!r:.200}: give hf://organisation/name, and @revision to pin it")
-    return HubPlace(f"{parts.place}/{name}", revision or "main", path)
+    return HubPlace(f"{owner}{name}", revision or "main", path)
 
 
 def fetch_from_hub(
@@ -43,6 +45,7 @@ def fetch_from_hub(
     The hub's own client resumes what was cut off and verifies what arrived.
 
     Raises:
+        InvalidRecipe: the hub has no such names.
         AccessDenied: it is gated, or the token (HF_TOKEN) is missing or wrong.
         StorageUnavailable: the hub cannot be reached.
         `missing`: there is no such repository, revision or file.
@@ -53,6 +56,7 @@ def fetch_from_hub(
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
+        HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
@@ -69,6 +73,8 @@ def fetch_from_hub(
             allow_patterns=[escape(place.path), f"{escape(place.path)}/*"] if place.path else None,
             ignore_patterns=list(_NEVER) if kind == "model" else None,
         )
+    except HFValidationError as error:
+        raise InvalidRecipe(f"{uri}: {' '.join(str(error).split())}") from error
     except GatedRepoError as error:
         raise AccessDenied(
             f"{uri}: access has to be granted first; ask for it on the hub and set HF_TOKEN"

@@ -145,8 +145,11 @@ PositiveFloat = Annotated[float, Field(gt=0.0, le=1e9)]
 # A path may hold whatever a file system lets it hold, ends of lines included.
 _OBJECTS = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 _PATHS = r"pvc://[a-z0-9][a-z0-9-]*(/[^\x00]*)?|file://(/|\./)[^\x00]*"
-DATA_URI = rf"^({_OBJECTS}|{_PATHS}|hf://.+|configMap://[a-z0-9][a-z0-9.-]*/.+)$"
-MODEL_URI = rf"^({_OBJECTS}|{_PATHS}|hf://.+)$"
+_WORD = r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*"
+# Models of the hub's first days have no organisation (bert-base-uncased); a path needs one before it.
+_HUB = rf"hf://{_WORD}(/{_WORD}(@[^/\n]+)?(/.*)?|@[^/\n]+)?"
+DATA_URI = rf"^({_OBJECTS}|{_PATHS}|{_HUB}|configMap://[a-z0-9][a-z0-9.-]*/.+)$"
+MODEL_URI = rf"^({_OBJECTS}|{_PATHS}|{_HUB})$"
 STORAGE_URI = rf"^({_OBJECTS}|{_PATHS})$"
 URI_LENGTH = 4096 + len("file://")
 """The longest path that Linux takes, and what stands before it."""

@@ -18,6 +18,7 @@ from trainjobs.api.base import (
 BUCKET: Final = (3, 63)
 """Characters of the name of a bucket, at least and at most."""
 _NUMBER: Final = re.compile(r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+_HUB_NAME: Final = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
 _PATHS: Final = ("file", "pvc")
 _SUFFIXES: Final = "m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei"
 
@@ -130,8 +131,17 @@ def _file(rest: str) -> str:
     return f"{first!r} stands where a host would; a path begins with / or ./"
 
 
-def _hub(rest: str) -> str | None:
-    return "it names no repository" if not rest else None
+def _hub(rest: str) -> str:
+    names = [part.partition("@")[0] for part in rest.split("/")[:2]]
+    if not rest or not all(names):
+        return "it names no repository"
+    for name in names:
+        what = f"the name {name} on the hub"
+        if found := strange(name, what, "letters, digits, '_', '-' and '.'", "[A-Za-z0-9_.-]"):
+            return found
+        if not _HUB_NAME.fullmatch(name):
+            return f"{what} begins or ends with '-' or '.', or has two of them side by side"
+    return "@ and a revision stand behind the name, once"
 
 
 def _config_map(rest: str) -> str | None:

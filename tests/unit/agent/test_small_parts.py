@@ -144,6 +144,8 @@ def test_a_path_that_is_relative_or_escapes_is_refused(uri):
     ("uri", "place"),
     [
         ("hf://org/name", HubPlace("org/name", "main", "")),
+        ("hf://bert-base-uncased", HubPlace("bert-base-uncased", "main", "")),
+        ("hf://gpt2@v2", HubPlace("gpt2", "v2", "")),
         ("hf://org/name@v2", HubPlace("org/name", "v2", "")),
         ("hf://org/name@abc/data/train.jsonl", HubPlace("org/name", "abc", "data/train.jsonl")),
     ],
@@ -152,7 +154,7 @@ def test_a_hub_uri_is_taken_apart(uri, place):
     assert parse_hub_uri(uri) == place
 
 
-@pytest.mark.parametrize("uri", ["hf://name", "hf:///name", "hf://org/"])
+@pytest.mark.parametrize("uri", ["hf://", "hf:///name", "hf://org/", "hf://@v2", "hf://org/@v2"])
 def test_a_hub_uri_without_a_repository_is_refused(uri):
     with pytest.raises(InvalidRecipe, match="hf://organisation/name"):
         parse_hub_uri(uri)

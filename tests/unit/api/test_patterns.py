@@ -34,6 +34,10 @@ URI = "give file:///path, file://./path beside the manifest, s3://bucket/path, p
         ("https://host/rows", "the scheme 'https' is not among file, s3, pvc, hf, configMap"),
         ("S3://bucket/rows", "the scheme 'S3' is not among file, s3, pvc, hf, configMap"),
         ("hf://", "it names no repository"),
+        ("hf://org/", "it names no repository"),
+        ("hf://org/my model", "the name my model on the hub holds ' ', and takes letters, digits, '_', '-' and '.' only"),
+        ("hf://org/a--b", "the name a--b on the hub begins or ends with '-' or '.', or has two of them side by side"),
+        ("hf://org/name@", "@ and a revision stand behind the name, once"),
         ("configMap://rows", "it names no key of the ConfigMap"),
         ("s3://bucket/a\nb", "it holds a line break"),
     ],
@@ -65,6 +69,13 @@ def _patterns(node: Mapping[str, Any]) -> set[str]:
     found = {inner["pattern"] for _, inner in crd.walk(node) if "pattern" in inner}
     maps = [inner["additionalProperties"] for _, inner in crd.walk(node) if "additionalProperties" in inner]
     return found | {one["pattern"] for one in maps if "pattern" in one}
+
+
+@pytest.mark.parametrize(
+    "name", ["bert-base-uncased", "gpt2@v2", "Qwen/Qwen2.5-7B@main", "a/b@v1/data/train.jsonl", "a/_b"]
+)
+def test_what_the_hub_calls_a_repository_is_taken(name: str) -> None:
+    assert said({"baseModel": {"uri": f"hf://{name}"}}) == []
 
 
 def test_every_pattern_of_a_manifest_is_in_the_table() -> None:
