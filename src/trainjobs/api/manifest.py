@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from trainjobs.api.base import Section
 from trainjobs.api.labels import API_VERSION
 from trainjobs.api.metadata import BOOKKEEPING, Bookkeeping, ObjectMeta
+from trainjobs.api.objects import PassedOver, is_foreign, objects, own_problems, passed_over
 from trainjobs.api.overrides import override
 from trainjobs.api.problems import Problem, closest, dotted, problems, shown
 from trainjobs.api.rules import Path, Violation, sections, violations
@@ -37,10 +38,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file holds: the runs that are right, and all that is wrong."""
+    """What a file holds: the runs that are right, all that is wrong, and what is none of ours."""
 
     runs: tuple[Run, ...]
     faults: tuple[Fault, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def read(text: str, source: str, overrides: Sequence[str] = ()) -> tuple[Run, ...]:
@@ -49,7 +51,7 @@ def read(text: str, source: str, overrides: Sequence[str] = ()) -> tuple[Run, ..
     Args:
         text: the file's text, one or more YAML documents.
         source: its name, for messages.
-        overrides: `path=value`, applied to every document.
+        overrides: `path=value`, applied to every run.
 
     Raises:
         InvalidRecipe: something is wrong; the message has one line for each thing that is.
@@ -65,24 +67,33 @@ def check(text: str, source: str, overrides: Sequence[str] = ()) -> Reading:
     """Return the runs of a file, and what is wrong with it; arguments and errors as of `read`."""
     runs: list[Run] = []
     faults: list[Fault] = []
-    empty = True
+    others: list[PassedOver] = []
     try:
         for document in documents(text):
-            empty = False
-            for assignment in overrides if isinstance(document.value, dict) else ():
-                document = override(document, assignment)
-            run, wrong = _judged(document)
-            wrong.sort(key=lambda problem: document.line(problem.path))
-            faults += [_fault(problem, document, source) for problem in wrong]
-            if run is not None and not wrong:
-                runs.append(run)
+            faults += [_fault(Problem(*problem), document, source) for problem in own_problems(document)]
+            for one in objects(document):
+                if isinstance(one.value, dict) and is_foreign(one.value):
+                    others.append(passed_over(one, source))
+                    continue
+                run, wrong = _run(one, source, overrides)
+                faults += wrong
+                runs += [run] if run is not None and not wrong else []
     except YamlProblem as error:
         faults.append(Fault(source, f"line {error.line}", "", error.message))
-    if empty and not faults:
+    if not runs and not faults:
+        held = f", only {', '.join(sorted({other.kind for other in others}))}" if others else ""
         faults.append(
-            Fault(source, "", "", "holds no run; write one, with apiVersion, kind, metadata and spec")
+            Fault(source, "", "", f"holds no run{held}; write one, with apiVersion, kind, metadata and spec")
         )
-    return Reading(tuple(runs), tuple(faults))
+    return Reading(tuple(runs), tuple(faults), tuple(others))
+
+
+def _run(document: Document, source: str, overrides: Sequence[str]) -> tuple[Run | None, list[Fault]]:
+    for assignment in overrides if isinstance(document.value, dict) else ():
+        document = override(document, assignment)
+    run, wrong = _judged(document)
+    wrong.sort(key=lambda problem: document.line(problem.path))
+    return run, [_fault(problem, document, source) for problem in wrong]
 
 
 def change_problems(old: Run, new: Run) -> list[Problem]:

@@ -39,6 +39,11 @@ def error_line(text: str) -> None:
     typer.secho(text, err=True, fg="red" if sys.stderr.isatty() else None)
 
 
+def note_line(text: str) -> None:
+    """Write one line to standard error that says nothing is wrong."""
+    typer.echo(text, err=True)
+
+
 def fail(error: TrainjobsError) -> NoReturn:
     """Print an error's line, or its lines where it names several faults, and exit with its code."""
     for line in str(error).splitlines() or [error.reason]:

@@ -1,23 +1,29 @@
 """Manifests on disk: the files that the arguments name, and what they hold."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from trainjobs.api.labels import GROUP
 from trainjobs.api.manifest import Fault, check
+from trainjobs.api.objects import PassedOver
 from trainjobs.api.runs import Run
 from trainjobs.core.recipe.support import check_support
 from trainjobs.errors import InvalidRecipe, UsageError
 
+_OURS: Final = re.compile(rb"apiVersion[\"']?\s*:\s*[\"']?" + re.escape(f"{GROUP}/".encode()))
+
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """What one file holds: the runs that are right, and all that is wrong."""
+    """What one file holds: the runs that are right, all that is wrong, and what is none of ours."""
 
     path: Path
     runs: tuple[Run, ...]
     faults: tuple[Fault, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def files(named: Iterable[Path]) -> list[Path]:
@@ -42,7 +48,7 @@ def files(named: Iterable[Path]) -> list[Path]:
 
 def _names_our_group(file: Path) -> bool:
     # What else lies there, values or other objects, is not ours to judge.
-    return file.suffix in (".yaml", ".yml") and file.is_file() and f"{GROUP}/".encode() in file.read_bytes()
+    return file.suffix in (".yaml", ".yml") and file.is_file() and bool(_OURS.search(file.read_bytes()))
 
 
 def checked(named: Iterable[Path], overrides: Sequence[str] = ()) -> Iterator[ManifestFile]:
@@ -59,7 +65,7 @@ def checked(named: Iterable[Path], overrides: Sequence[str] = ()) -> Iterator[Ma
                 f"{path}: cannot be read ({error.strerror}); allow it, or name another"
             ) from None
         reading = check(text, str(path), overrides)
-        yield ManifestFile(path, reading.runs, reading.faults)
+        yield ManifestFile(path, reading.runs, reading.faults, reading.passed_over)
 
 
 def validate(manifest: str | Path, *, overrides: Sequence[str] = ()) -> list[Run]:
@@ -78,8 +84,15 @@ def validate(manifest: str | Path, *, overrides: Sequence[str] = ()) -> list[Run
     return runs
 
 
-def load(named: Iterable[Path], overrides: Sequence[str] = ()) -> list[tuple[Run, Path]]:
+def load(
+    named: Iterable[Path], overrides: Sequence[str] = (), tell: Callable[[str], object] = lambda _: None
+) -> list[tuple[Run, Path]]:
     """Return every run that the arguments name, each with the file it stands in.
+
+    Args:
+        named: files and folders.
+        overrides: `path=value`, applied to every run.
+        tell: is told, line by line, what is passed over.
 
     Raises:
         InvalidRecipe: a manifest is wrong; the message has one line for each thing that is.
@@ -89,4 +102,7 @@ def load(named: Iterable[Path], overrides: Sequence[str] = ()) -> list[tuple[Run
     faults = [fault for file in read for fault in file.faults]
     if faults:
         raise InvalidRecipe("\n".join(map(str, faults)))
+    for file in read:
+        for other in file.passed_over:
+            tell(f"note: {other}")
     return [(run, file.path) for file in read for run in file.runs]

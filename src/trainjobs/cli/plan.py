@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trainjobs.cli.console import SetOption, error_line, print_json
+from trainjobs.cli.console import SetOption, error_line, note_line, print_json
 from trainjobs.errors import InvalidRecipe
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -50,7 +50,8 @@ def plan(
     from trainjobs.cli.planning import planned, platform
 
     platform_settings = platform(settings)
-    found = [planned(run, file, platform_settings, attempt) for run, file in load(named, overrides or ())]
+    runs = load(named, overrides or (), note_line)
+    found = [planned(run, file, platform_settings, attempt) for run, file in runs]
     if output is Form.JSON:
         print_json([one.as_json() for one in found])
     else:

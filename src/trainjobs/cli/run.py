@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainjobs.cli.console import Output, OutputOption, SetOption, error_line, print_json
+from trainjobs.cli.console import Output, OutputOption, SetOption, error_line, note_line, print_json
 from trainjobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _load(named: "Sequence[Path]", overrides: "Sequence[str]") -> "list[Run]":
     from trainjobs.cli.manifests import load
     from trainjobs.local.relative import with_absolute_paths
 
-    return [with_absolute_paths(run, path) for run, path in load(named, overrides)]
+    return [with_absolute_paths(run, path) for run, path in load(named, overrides, note_line)]
 
 
 def _run_all(runs: "Sequence[Run]", options: "Options", watcher: "ProgressWatcher", output: Output) -> int:

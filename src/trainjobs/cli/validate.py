@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from trainjobs.api.manifest import Fault
+from trainjobs.api.objects import PassedOver
 from trainjobs.api.runs import Run
-from trainjobs.cli.console import Output, OutputOption, SetOption, error_line, print_json
+from trainjobs.cli.console import Output, OutputOption, SetOption, error_line, note_line, print_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -35,6 +36,7 @@ def validate(
     faults: list[tuple[int, Fault]] = []
     runs: list[Run] = []
     right: list[tuple[str, str, str]] = []
+    others: list[PassedOver] = []
     for file in checked(named, overrides or ()):
         wrong = [(10, fault) for fault in file.faults]
         for run in file.runs:
@@ -42,6 +44,7 @@ def validate(
             wrong += list(support_faults(run, file.path)) or list(input_faults(run, file.path))
             right.append((str(file.path), run.kind, run.metadata.name))
         runs += file.runs
+        others += file.passed_over
         faults += wrong
     try:
         in_order(runs)
@@ -52,10 +55,13 @@ def validate(
             {
                 "valid": not faults,
                 "runs": [{"file": file, "kind": kind, "name": name} for file, kind, name in right],
+                "passedOver": [asdict(other) for other in others],
                 "faults": [{**asdict(fault), "exitCode": code} for code, fault in faults],
             }
         )
     else:
+        for other in others:
+            note_line(f"note: {other}")
         for _, fault in faults:
             error_line(f"error: {fault}")
         if not faults:

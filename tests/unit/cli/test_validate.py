@@ -205,6 +205,36 @@ def test_what_cannot_be_trained_is_said_once_and_nothing_else_of_its_files(manif
         trainjobs.validate(manifest)
 
 
+BESIDE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: texts}
+data: {train.jsonl: "{}"}
+---
+"""
+
+
+def test_what_stands_beside_a_run_is_passed_over_with_a_word(manifest: Path):
+    manifest.write_text(BESIDE + HEAD)
+    done = _validate(manifest)
+    assert (done.exit_code, done.stdout) == (0, f"{manifest}: RewardModelRun scores is valid\n")
+    words = "is no run and is passed over (its data is read in a cluster only); kubectl apply takes it along"
+    assert done.stderr == f"note: {manifest} line 1: ConfigMap texts {words}\n"
+    found = json.loads(_validate(manifest, "--output", "json").stdout)
+    assert [one["kind"] for one in found["passedOver"]] == ["ConfigMap"]
+    assert len(trainjobs.validate(manifest)) == 1
+    manifest.write_text(BESIDE)
+    words = "holds no run, only ConfigMap; write one, with apiVersion, kind, metadata and spec"
+    assert _validate(manifest).stderr.splitlines()[-1] == f"error: {manifest}: {words}"
+
+
+def test_in_a_folder_only_files_with_a_run_are_read(manifest: Path):
+    (manifest.parent / "role.yaml").write_text(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {labels: {trainjobs.dev/x: y}}\n"
+    )
+    assert (_validate(manifest.parent).exit_code, _validate(manifest.parent).stderr) == (0, "")
+
+
 def test_programs_get_every_fault_as_json(manifest: Path):
     (manifest.parent / "train.jsonl").unlink()
     done = _validate(manifest, manifest.parent / "rmrun.yaml", "--output", "json")
