@@ -124,3 +124,15 @@ def knows_no_checksum(request: Request) -> Answer | None:
     if not unknown:
         return None
     return refused(400, "InvalidArgument", f"Unsupported header '{unknown[0]}' received for this API call.")
+
+
+def signed_only(request: Request) -> Answer | None:
+    """Every store, of a request without a signature."""
+    return None if request.region else refused(403, "AccessDenied", "Access Denied")
+
+
+def sends_to(address: str) -> Deviation:
+    """An ingress, which sends plain HTTP to TLS."""
+    return lambda request: Answer(
+        308, headers={"Location": f"{address}/{request.bucket}?list-type=2", "Content-Type": "text/html"}
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import s3_dialects as dialects
-from tests.harness.s3_in_memory import Answer, Deviation, S3InMemory
+from tests.harness.s3_in_memory import Answer, Deviation, S3InMemory, s3_in_memory
 from tests.harness.tls import make_certificate
 from tests.harness.versitygw import S3Server, s3_server
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
@@ -21,8 +21,6 @@ class Case:
     deviation: Deviation
     error: type[TrainjobsError]
     words: tuple[str, ...]
-    requests: int = 1
-    """How many are made before it is said: asking for the region is one."""
 
 
 REGION = "spec.checkpoints.storage.region (AWS_REGION)"
@@ -34,7 +32,6 @@ REFUSED = {
         dialects.redirects("eu-central-1"),
         InvalidRecipe,
         (f"the bucket is in region 'eu-central-1', not 'us-east-1'; correct {REGION} and {ENDPOINT}",),
-        requests=3,
     ),
     "signed for another region": Case(
         "AWS, MinIO",
@@ -57,14 +54,12 @@ REFUSED = {
         dialects.location_constraint("eu-south-1"),
         InvalidRecipe,
         (REGION, "The eu-south-1 location constraint is incompatible for the region specific endpoint"),
-        requests=2,
     ),
     "a region that it does not know": Case(
         "R2",
         dialects.knows_regions(["weur", "auto"]),
         InvalidRecipe,
         (REGION, "InvalidRegionName: The region name 'us-east-1' is not valid. Must be one of: weur, auto"),
-        requests=2,
     ),
     "a clock that is wrong": Case(
         "AWS",
@@ -129,6 +124,12 @@ REFUSED = {
     "a page that is not there": Case(
         "a web server", lambda _: Answer(404, b"<html>Not Found</html>"), InvalidRecipe, (ENDPOINT,)
     ),
+    "its console's port": Case(
+        "MinIO",
+        dialects.always(403, "AccessDenied", "S3 API Requests must be made to API port."),
+        InvalidRecipe,
+        ("S3 API Requests must be made to API port", f"{ENDPOINT} must have the API's port"),
+    ),
     "plain HTTP to TLS": Case(
         "MinIO",
         lambda _: Answer(400, b"Client sent an HTTP request to an HTTPS server.\n"),
@@ -156,7 +157,8 @@ def test_what_is_not_mended_by_trying_again_is_said_once_in_the_servers_words(se
     assert "\n" not in line
     for words in case.words:
         assert words in line
-    assert len(server.asked) <= case.requests
+    # What the server is asked about itself is not signed.
+    assert len([request for request in server.asked if request.region]) == 1
 
 
 PASSING = {
@@ -213,6 +215,20 @@ def test_plain_http_for_a_server_of_tls_is_said_though_it_only_hangs_up(
         with pytest.raises(InvalidRecipe, match="speaks TLS only") as caught:
             open_store(server.make_bucket("tls"), settings=plain)
     assert f"{ENDPOINT} must begin with https://" in str(caught.value)
+
+
+@pytest.mark.parametrize("trusted", ["trusted", "not trusted"])
+def test_an_ingress_that_sends_plain_http_to_tls_is_not_taken_for_keys_that_are_refused(
+    server: S3InMemory, tmp_path: Path, trusted: str
+):
+    tls = make_certificate(tmp_path)
+    with s3_in_memory(dialects.signed_only, tls=tls) as behind:
+        behind.make_bucket("b")
+        server.deviations = (dialects.sends_to(behind.endpoint),)
+        bundle = str(tls.authority) if trusted == "trusted" else None
+        with pytest.raises(InvalidRecipe) as caught:
+            open_store("s3://b/runs", settings=replace(server.settings, ca_bundle=bundle))
+    assert f"sends everybody to {behind.endpoint} (listing); {ENDPOINT} must be that" in str(caught.value)
 
 
 def test_a_real_server_tells_its_region(s3_environment: S3Server):

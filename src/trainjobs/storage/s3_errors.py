@@ -8,7 +8,7 @@ Ceph, GCS, R2 and B2 are known to answer (`tests/harness/s3_dialects.py`).
 import re
 
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
-from trainjobs.storage.s3_network import explain_network, speaks_only_tls
+from trainjobs.storage.s3_network import explain_network, sent_on, speaks_only_tls
 from trainjobs.storage.s3_questions import NotAsked, Questions
 from trainjobs.storage.s3_words import ENDPOINT, REGION, Place, Refusal, Said
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound
@@ -54,6 +54,7 @@ _PASSING = {
 }
 _BUSY = {408, 425, 429}
 _SPEAKS_TLS = re.compile(r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port", re.I)
+_WRONG_PORT = re.compile(r"S3 API Requests? (must be )?made to (Console|API) port")
 _NOBODY = NotAsked()
 LISTING = "listing"
 """How the words for what is done begin, where it is a listing."""
@@ -77,7 +78,7 @@ def explain(error: Exception, place: Place, doing: str, ask: Questions = _NOBODY
         return _wrong_region(said, place, doing, ask)
     if said.status is None:
         return explain_network(said.text, place, doing, ask)
-    return _by_code(said, place, doing) or _by_status(error, said, place, doing)
+    return _by_code(said, place, doing) or _by_status(error, said, place, doing, ask)
 
 
 def _by_code(said: Said, place: Place, doing: str) -> Refusal | None:
@@ -100,14 +101,17 @@ def _by_code(said: Said, place: Place, doing: str) -> Refusal | None:
     return None
 
 
-def _by_status(error: Exception, said: Said, place: Place, doing: str) -> Refusal:
+def _by_status(error: Exception, said: Said, place: Place, doing: str, ask: Questions) -> Refusal:
     where, status = str(place), said.status
     assert status is not None
     # Ceph says 403 of a quota.
     if said.code in _FULL or status == 507:
         return Refusal(StorageUnavailable(f"{where}: storage is full ({doing})"), transient=False)
+    if _WRONG_PORT.search(said.message):
+        console = f"{where}: answered {said.words} ({doing}); {ENDPOINT} must have the API's port"
+        return Refusal(InvalidRecipe(console), transient=False)
     if said.code in _KEYS or status in (401, 403):
-        return Refusal(_denied(said, place, doing), transient=False)
+        return sent_on(place, doing, ask) or Refusal(_denied(said, place, doing), transient=False)
     if status == 404 and doing.startswith(LISTING):
         # Where a bucket is, a listing of nothing is empty: whoever says 404 to it is no server of S3.
         nobody = f"{where}: answered {said.words} ({doing}); {ENDPOINT} must be the server's own address"

@@ -43,14 +43,26 @@ def explain_network(text: str, place: Place, doing: str, ask: Questions) -> Refu
     cause = _cause(text)
     if cause == _CUT and ask.speaks_tls():
         return speaks_only_tls(place, doing)
+    untrusted = any(one in text for one in _NOT_TRUSTED)
+    if untrusted and (refusal := sent_on(place, doing, ask)):
+        return refusal
     away = f"{place}: cannot be reached: {cause} ({doing})"
-    return Refusal(StorageUnavailable(away), transient=not any(one in text for one in _NOT_TRUSTED))
+    return Refusal(StorageUnavailable(away), transient=not untrusted)
 
 
 def speaks_only_tls(place: Place, doing: str) -> Refusal:
     """Return what is said of plain HTTP to a server of TLS."""
     plain = f"{place}: speaks TLS only ({doing}); {ENDPOINT} must begin with https://"
     return Refusal(InvalidRecipe(plain), transient=False)
+
+
+def sent_on(place: Place, doing: str, ask: Questions) -> Refusal | None:
+    """Return what is said where a server of plain HTTP only sends to one of TLS, None where it does not."""
+    address = ask.sends_to()
+    if not address:
+        return None
+    sent = f"{place}: sends everybody to {address} ({doing}); {ENDPOINT} must be that address"
+    return Refusal(InvalidRecipe(sent), transient=False)
 
 
 def _without_keys(kind: str, words: str, place: Place, doing: str) -> Refusal:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from trainjobs.storage.s3_words import Place
 from trainjobs.storage.settings import StorageSettings
 
 _SECONDS = 3
+_REDIRECTS = {301, 302, 307, 308}
 
 
 class Questions(Protocol):
@@ -25,6 +27,9 @@ class Questions(Protocol):
 
     def speaks_tls(self) -> bool:
         """Whether the server wants TLS, though it was asked by plain HTTP."""
+
+    def sends_to(self) -> str:
+        """Return the address that the server sends everybody to, "" where it answers itself."""
 
 
 class NotAsked:
@@ -37,6 +42,10 @@ class NotAsked:
     def speaks_tls(self) -> bool:
         """Nobody says so."""
         return False
+
+    def sends_to(self) -> str:
+        """Nobody sends anywhere."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +100,19 @@ class AskServer:
                 return True
         except OSError:
             return False
+
+    def sends_to(self) -> str:
+        """Return where an ingress sends plain HTTP to that wants TLS; a signature does not go along."""
+        address = urlsplit(self.settings.endpoint or "")
+        if address.scheme != "http" or not address.hostname:
+            return ""
+        connection = HTTPConnection(address.hostname, address.port or 80, timeout=_SECONDS)
+        try:
+            connection.request("HEAD", "/")
+            answer = connection.getresponse()
+        except (OSError, HTTPException):
+            return ""
+        finally:
+            connection.close()
+        target = urlsplit(answer.headers.get("Location", "") if answer.status in _REDIRECTS else "")
+        return f"{target.scheme}://{target.netloc}" if target.scheme == "https" else ""
