@@ -14,7 +14,7 @@ from trainjobs.storage.budget import MemoryBudget
 from trainjobs.storage.files import HashedParts, hashed, write_file
 from trainjobs.storage.markers import without_markers
 from trainjobs.storage.s3_connection import S3Connection
-from trainjobs.storage.s3_errors import LISTING
+from trainjobs.storage.s3_errors import CREATING, LISTING
 from trainjobs.storage.settings import MIB
 from trainjobs.storage.store import Digest, ObjectInfo, ObjectNotFound, Store
 
@@ -67,7 +67,7 @@ class S3Store(Store):
     @override
     def create(self, key: str, data: bytes) -> None:
         full, bucket = self._full(key), self._connection.bucket
-        self._connection.call(f"creating {full}", lambda: bucket.put(full, data, mode="create"))
+        self._connection.call(f"{CREATING} {full}", lambda: bucket.put(full, data, mode="create"))
 
     @override
     def get(self, key: str) -> bytes:

@@ -57,7 +57,8 @@ _SPEAKS_TLS = re.compile(r"HTTP request to an HTTPS server|plain HTTP request wa
 _WRONG_PORT = re.compile(r"S3 API Requests? (must be )?made to (Console|API) port")
 _NOBODY = NotAsked()
 LISTING = "listing"
-"""How the words for what is done begin, where it is a listing."""
+CREATING = "creating"
+"""How the words for what is done begin, where it is a listing, and where it is a conditional write."""
 # What object_store makes of a 301: it keeps neither the status nor the answer.
 _REDIRECTED = "redirect without LOCATION"
 
@@ -126,7 +127,7 @@ def _by_status(error: Exception, said: Said, place: Place, doing: str, ask: Ques
     if status == 412:
         # Somebody else wrote in between: asked anew, the question may have another answer.
         return Refusal(StorageUnavailable(answered), transient=False)
-    if said.code == "NotImplemented" or status == 501:
+    if status == 501 and (doing.startswith(CREATING) or "If-None-Match" in said.text):
         answered += f"; trainjobs needs a store with conditional writes (If-None-Match): correct {ENDPOINT}"
     return Refusal(InvalidRecipe(answered), transient=False)
 

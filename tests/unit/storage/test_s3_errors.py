@@ -64,7 +64,7 @@ BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
         (GenericError(answered(400, "InvalidBucketName")), InvalidRecipe, "cannot be a bucket's name", False),
         (GenericError(answered(507, "InsufficientStorage")), StorageUnavailable, "storage is full", False),
         (GenericError(answered(403, "QuotaExceeded")), StorageUnavailable, "storage is full", False),
-        (GenericError(answered(501, "NotImplemented")), InvalidRecipe, "conditional writes", False),
+        (GenericError(answered(501, "NotImplemented")), InvalidRecipe, "501 NotImplemented: words (w", False),
         (GenericError(answered(400, "BadDigest")), StorageUnavailable, "answered 400 BadDigest: words", True),
         (GenericError(answered(400, "InvalidRequest")), InvalidRecipe, "400 InvalidRequest: words", False),
         (GenericError(answered(400)), InvalidRecipe, "answered 400 (writing", False),
@@ -96,6 +96,12 @@ def test_what_a_server_says_is_told_in_one_line(
     assert line.startswith("s3://bucket at http://127.0.0.1:7070: ")
     assert "\n" not in line
     assert refusal.transient is transient
+
+
+@pytest.mark.parametrize("doing", ["creating run/x", "writing run/x"])
+def test_only_where_conditions_are_the_matter_a_store_is_said_to_lack_them(doing: str):
+    line = str(explain(GenericError(answered(501, "NotImplemented")), PLACE, doing).error)
+    assert ("conditional writes (If-None-Match)" in line) is doing.startswith("creating")
 
 
 # Where a status means something by itself, whatever is said with it.
