@@ -110,6 +110,21 @@ Namespace = Annotated[
 ]
 
 
+Labels = dict[LabelKey, LabelValue]
+Annotations = Annotated[
+    dict[AnnotationKey, AnnotationValue],
+    AfterValidator(_of_bounded_size),
+    shape("names and values of at most 256 KiB in all; put large texts into a ConfigMap"),
+]
+
+
+class Marks(Section):
+    """What a pod template may say in its metadata."""
+
+    labels: Labels = Field(default_factory=dict)
+    annotations: Annotations = Field(default_factory=dict)
+
+
 class ObjectMeta(Section):
     """The part of Kubernetes metadata that people write."""
 
@@ -121,13 +136,9 @@ class ObjectMeta(Section):
     """Identity of this very object; a run made again under the same name has another."""
     generation: int = 1
     """Counts changes of the spec."""
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
     """Labels."""
-    annotations: Annotated[
-        dict[AnnotationKey, AnnotationValue],
-        AfterValidator(_of_bounded_size),
-        shape("names and values of at most 256 KiB in all; put large texts into a ConfigMap"),
-    ] = Field(default_factory=dict)
+    annotations: Annotations = Field(default_factory=dict)
     """Annotations."""
     creation_timestamp: datetime | None = None
     """When the object was made."""

@@ -8,6 +8,7 @@ from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
 from trainjobs.api.sources import sources
 from trainjobs.core.figures.asked import unmeasured
+from trainjobs.core.plan.decoding import undecodable
 from trainjobs.core.recipe.support import unsupported
 from trainjobs.core.uris import file_uri, typed_as_it_is
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound, TrainjobsError
@@ -25,9 +26,11 @@ ROWS: Final = 20
 
 
 def support_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
-    """Yield what this version cannot do of what a run asks for, each with its exit code."""
-    for one in unsupported(run):
-        yield InvalidRecipe.exit_code, Fault(str(manifest), "", one.field, str(one))
+    """Yield what this version cannot do of what a run asks for, and what no cluster could."""
+    wrong = [(one.field, str(one)) for one in unsupported(run)]
+    wrong += [(one.field, str(one)) for one in undecodable(run.spec.pod_template)]
+    for field, words in wrong:
+        yield InvalidRecipe.exit_code, Fault(str(manifest), "", field, words)
 
 
 def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:

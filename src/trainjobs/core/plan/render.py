@@ -8,6 +8,7 @@ from trainjobs.api.status import DependencyStatus
 from trainjobs.core.decide.decision import StartAttempt
 from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import Refusal
+from trainjobs.core.plan.decoding import undecodable
 from trainjobs.core.plan.merge import merged
 from trainjobs.core.plan.network_policy import network_policy
 from trainjobs.core.plan.neutral import Plan, make_plan
@@ -46,6 +47,7 @@ def rendering(plan: Plan) -> Rendering:
         objects=(network_policy(plan.run), pytorchjob(plan, final)),
         violations=(
             *(Violation(one.field, one.message, Reason.UNSUPPORTED) for one in unsupported(plan.run)),
+            *undecodable(plan.run.spec.pod_template),
             *unreachable(plan, final),
             *violations(plan, planned, final),
         ),
