@@ -56,7 +56,7 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
 
 def print_evaluation(console: Console, result: "EvaluationResult") -> None:
     """Print every dimension's figures with their intervals, and below them what they are compared with."""
-    from trainjobs.ml.evaluation.report.view import figures_of
+    from trainjobs.ml.evaluation.report.view import figures_of, notes_of
 
     parts = figures_of(result)
     table = plain_table(
@@ -75,6 +75,8 @@ def print_evaluation(console: Console, result: "EvaluationResult") -> None:
     if ceilings:
         words = f"Highest Pearson that the annotators' disagreement allows: {', '.join(ceilings)}"
         console.print(words, highlight=False, style="dim")
+    for words in notes_of(result):
+        console.print(words, highlight=False, style="yellow", soft_wrap=True)
 
 
 def print_findings(console: Console, findings: "Sequence[Finding]") -> None:

@@ -29,6 +29,7 @@ def show_success(console: Console, run: Run, folder: RunFolder) -> None:
         from trainjobs.ml.evaluation.results import read_result
 
         print_evaluation(console, read_result(place / outputs.EVALUATION))
+        _say_training_cuts(console, place)
     if place is not None and (place / outputs.REPORT_HTML).exists():
         console.print(Text.assemble("Report  ", (shown(place / outputs.REPORT_HTML), "cyan")), soft_wrap=True)
     model = run.status.artifacts.model
@@ -37,6 +38,14 @@ def show_success(console: Console, run: Run, folder: RunFolder) -> None:
         where = shown(Path(path)) if path is not None else model
         console.print(Text.assemble("Model   ", (where, "cyan")), soft_wrap=True)
         console.print(Text(f"Try it  trainjobs score {shown(folder.path)} --text '…'"), soft_wrap=True)
+
+
+def _say_training_cuts(console: Console, place: Path) -> None:
+    from trainjobs.ml.evaluation.report.view import training_cuts
+    from trainjobs.ml.evaluation.run_files import RunFiles
+
+    if words := training_cuts(RunFiles.read(place)):
+        console.print(Text(words, style="yellow"), soft_wrap=True)
 
 
 def shown(path: Path) -> str:

@@ -64,7 +64,7 @@ def finish(tmp_path: Path) -> Finish:
         trained = load_trained(model)
         trained.model.train()
         figures = evaluate_and_report(
-            recipe, trained.model, trained.tokenizer, trained.config, tmp_path / "output"
+            recipe, trained.model, trained.tokenizer, trained.config, tmp_path / "output", learned=set()
         )
         assert trained.model.training
         return figures

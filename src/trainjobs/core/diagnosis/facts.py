@@ -57,6 +57,8 @@ class EvaluationFacts:
     dimensions: Sequence[DimensionFacts]
     """Without the overall score."""
     overall: DimensionFacts
+    repeated: int | None = None
+    """Rows whose text was learned from, too."""
 
 
 @dataclass(frozen=True, slots=True)

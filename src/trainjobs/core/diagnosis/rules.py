@@ -12,6 +12,7 @@ from trainjobs.core.diagnosis.high_error import high_error
 from trainjobs.core.diagnosis.noisy_evaluation import noisy_evaluation
 from trainjobs.core.diagnosis.overfitting import overfitting
 from trainjobs.core.diagnosis.plateau import plateau
+from trainjobs.core.diagnosis.repeated_rows import repeated_rows
 from trainjobs.core.diagnosis.shifted_evaluation import shifted_evaluation
 from trainjobs.core.diagnosis.slow_data import slow_data
 from trainjobs.core.diagnosis.still_improving import still_improving
@@ -33,6 +34,7 @@ RULES: Final[tuple[Rule, ...]] = (
     high_error,
     noisy_evaluation,
     shifted_evaluation,
+    repeated_rows,
     too_few_rows,
     slow_data,
     checkpoint_stalls,

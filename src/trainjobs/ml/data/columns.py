@@ -134,6 +134,14 @@ def _read(line: Line, part: Part, name: str, columns: Columns) -> object:
     return value
 
 
+def own_name(line: Line) -> object:
+    """Return what a row calls itself in a column `id`; None where it has none. InvalidData as for texts."""
+    name = line.row.get("id")
+    if (fault := fault_in(name, "id")) is not None:
+        raise InvalidData(f"{line.where}: {fault}")
+    return name
+
+
 def look_up(row: dict[str, object], path: str) -> object:
     """Return what stands at a path, a column of that very name before names joined by dots; else MISSING."""
     if path in row:
@@ -153,7 +161,7 @@ def listed(row: Mapping[str, object], wanted: str = "") -> str:
         return "it is empty"
     by_fold = {name.casefold(): name for name in names}
     close = get_close_matches(wanted.casefold(), by_fold, n=1)
-    meant = f"is {by_fold[close[0]]!a} meant? " if close else ""
+    meant = f"is {by_fold[close[0]]!r} meant? " if close else ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{meant}it has {', '.join(names[:_SHOWN])}{more}"
 

@@ -145,7 +145,7 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise _Unreadable(f"{twice!a:.60} stands twice in one object; remove one of the two")
+        raise _Unreadable(f"{twice!r:.60} stands twice in one object; remove one of the two")
     return found
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from trainjobs.api.dataset import Dataset, Fields
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import InvalidData, InvalidRecipe
-from trainjobs.ml.data.columns import MISSING, Columns, find_columns, listed, look_up, read_text
+from trainjobs.ml.data.columns import (
+    MISSING,
+    Columns,
+    find_columns,
+    listed,
+    look_up,
+    own_name,
+    read_text,
+)
 from trainjobs.ml.data.json_values import kind_of
 from trainjobs.ml.data.jsonl import JsonLines, Line
 from trainjobs.ml.data.text import ScoredText
@@ -26,6 +34,8 @@ class ScoredRow:
     text: ScoredText
     ratings: tuple[tuple[float, ...], ...]
     """For each annotator, a score for each dimension."""
+    id: object = None
+    """What the row calls itself."""
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -82,7 +92,8 @@ class ScoredRows:
         for line in self._lines:
             if self.columns is None:
                 self.columns = find_columns(line, self._dataset.fields, self._dataset.template)
-            yield ScoredRow(line.where, read_text(line, self.columns), self._scores.read(line))
+            text = read_text(line, self.columns)
+            yield ScoredRow(line.where, text, self._scores.read(line), own_name(line))
 
 
 class _ScoreReader:

@@ -70,6 +70,7 @@ def _evaluation(files: RunFiles) -> EvaluationFacts:
         rows=result.data.rows,
         dimensions=[_dimension(one, means.get(one.name)) for one in result.dimensions],
         overall=_dimension(result.overall, None),
+        repeated=result.data.repeated,
     )
 
 

@@ -1,6 +1,6 @@
 """The end of a training run: evaluate the trained model, write the results, hold it to its thresholds."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,11 +38,19 @@ def evaluate_and_report(
     tokenizer: PreTrainedTokenizerBase,
     scoring_config: ScoringConfig,
     output: Path,
+    *,
+    learned: Collection[bytes],
 ) -> Judgement:
     """Judge the model on the test rows, or on the validation rows where there are none, and write the report.
 
     Writes evaluation.json, predictions.jsonl, report.md and report.html into `output`, and the
     baselines into its model folder. Without any held-out row it writes the report alone.
+
+    Args:
+        recipe: of the run, its inputs filled in.
+        model, tokenizer, scoring_config: the trained model.
+        output: the run's output folder.
+        learned: digests of the texts that the model learned from (`trainjobs.ml.data.repeats`).
 
     Returns:
         Every figure by its name (`overall.pearson`), and which of `evaluation.thresholds` were missed.
@@ -58,7 +66,7 @@ def evaluate_and_report(
     predictor = Predictor(
         model, tokenizer, scoring_config, batch_size=recipe.training.eval_batch_size_per_device or 8
     )
-    predicted = predictor.run(held_out.rows, recipe.dataset.overlong)
+    predicted = predictor.run(held_out.rows, recipe.dataset.overlong, learned=learned)
     result = evaluate(
         predicted.judged,
         scoring_config.dimensions,
@@ -72,6 +80,7 @@ def evaluate_and_report(
             truncated=predicted.truncated,
             truncated_tokens=predicted.truncated_tokens,
             dropped=predicted.dropped,
+            repeated=predicted.repeated,
         ),
         model=recipe.model.uri,
         baselines=baselines,

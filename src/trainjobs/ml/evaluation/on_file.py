@@ -47,7 +47,8 @@ def evaluate_on_file(
     config = model.config
     source = _rows(data, config)
     predictor = Predictor(model.trained.model, model.trained.tokenizer, config, batch_size=batch_size)
-    predicted = predictor.run(source, config.overlong)
+    learned = None if train is None else predictor.digests(_rows(train, config))
+    predicted = predictor.run(source, config.overlong, learned=learned)
     result = evaluate(
         predicted.judged,
         config.dimensions,
@@ -61,6 +62,7 @@ def evaluate_on_file(
             truncated=predicted.truncated,
             truncated_tokens=predicted.truncated_tokens,
             dropped=predicted.dropped,
+            repeated=predicted.repeated,
         ),
         model=named,
         baselines=_baselines(model_folder(path), train, config),

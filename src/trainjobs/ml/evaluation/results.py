@@ -62,6 +62,8 @@ class EvaluatedData(Record):
     """Tokens cut from them."""
     dropped: int
     """Texts that were longer than `maxLength` and left out."""
+    repeated: int | None = None
+    """Rows whose text was learned from, too; None where the training rows are not known."""
 
 
 class ThresholdResult(Record):
@@ -103,6 +105,8 @@ class PredictedRow(Record):
 
     where: str
     """File and line of the row."""
+    id: object = None
+    """What the row calls itself in a column `id`."""
     true: dict[str, float]
     """Mean of the annotators per dimension, and `overall`."""
     predicted: dict[str, float]

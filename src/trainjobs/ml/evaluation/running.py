@@ -1,15 +1,16 @@
 """Run a model over the rows of a data file and judge what it says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainjobs.api.figures import OVERALL
 from trainjobs.errors import InvalidData
-from trainjobs.ml.data.encoded import is_dropped
+from trainjobs.ml.data.encoded import Overlong, is_dropped
+from trainjobs.ml.data.repeats import digest, repeats
 from trainjobs.ml.data.scored import ScoredRow
 from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder, join
 from trainjobs.ml.evaluation.baselines import Baselines, fit
@@ -35,6 +36,8 @@ class Predicted:
     truncated: int
     truncated_tokens: int
     dropped: int
+    repeated: int | None
+    """Rows whose text was learned from, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,15 @@ class Predictor:
     batch_size: int
     precision: Precision = "Auto"
 
-    def run(self, rows: Iterable[ScoredRow], overlong: Literal["Truncate", "Drop", "Fail"]) -> Predicted:
+    def run(
+        self, rows: Iterable[ScoredRow], overlong: Overlong, *, learned: Collection[bytes] | None
+    ) -> Predicted:
         """Score every row, as `RewardModel` would.
 
         Args:
             rows: the rows as they are read.
             overlong: what happens to texts that are longer than the model's longest text.
+            learned: digests of the texts that the model learned from; None where these are not known.
 
         Raises:
             InvalidData: a row is too long and `overlong` is Fail, a report alone does not fit and it is
@@ -60,8 +66,7 @@ class Predictor:
         """
         kept: list[tuple[ScoredRow, Encoded]] = []
         dropped = 0
-        encoder = TextEncoder(self.tokenizer, self.config.template, self.config.max_length)
-        for row, encoded in encoder.encode_each(rows, lambda row: row.text):
+        for row, encoded in self._encoder().encode_each(rows, lambda row: row.text):
             if is_dropped(row, encoded, overlong, self.config.max_length):
                 dropped += 1
             else:
@@ -71,9 +76,20 @@ class Predictor:
                 f"no row is left to evaluate: {dropped} were longer than {self.config.max_length} tokens;"
                 " raise spec.dataset.maxLength"
             )
-        return self._predicted(kept, dropped)
+        repeated = None if learned is None else repeats((one.input_ids for _, one in kept), learned)
+        return self._predicted(kept, dropped, repeated)
 
-    def _predicted(self, kept: Sequence[tuple[ScoredRow, Encoded]], dropped: int) -> Predicted:
+    def digests(self, rows: Iterable[ScoredRow]) -> frozenset[bytes]:
+        """Digests of rows' texts as the model reads them."""
+        encoded = self._encoder().encode_each(rows, lambda row: row.text)
+        return frozenset(digest(one.input_ids) for _, one in encoded)
+
+    def _encoder(self) -> TextEncoder:
+        return TextEncoder(self.tokenizer, self.config.template, self.config.max_length)
+
+    def _predicted(
+        self, kept: Sequence[tuple[ScoredRow, Encoded]], dropped: int, repeated: int | None
+    ) -> Predicted:
         was_training = self.model.training
         self.model.train(mode=False)
         outputs = predict(
@@ -93,7 +109,7 @@ class Predictor:
             lengths=lengths,
         )
         cuts = [encoded.cut for _, encoded in kept if encoded.cut]
-        return Predicted(judged, self._rows(kept, judged), len(cuts), sum(cuts), dropped)
+        return Predicted(judged, self._rows(kept, judged), len(cuts), sum(cuts), dropped, repeated)
 
     def _rows(self, kept: Sequence[tuple[ScoredRow, Encoded]], judged: Judged) -> list[PredictedRow]:
         scale = OverallScale.of(self.config.dimensions)
@@ -101,6 +117,7 @@ class Predictor:
         return [
             PredictedRow(
                 where=row.where,
+                id=row.id,
                 true=self._named(judged.true, true_overall, index),
                 predicted=self._named(judged.predicted, predicted_overall, index),
                 characters=int(judged.lengths[index]),

@@ -217,6 +217,8 @@ def _say_plan(recipe: Recipe, data: RegressionData, steps: Steps, precision: Pre
             data.cuts.tokens_cut,
             data.cuts.rows_dropped,
         )
+    if data.repeated:
+        _log.warning("%d validation rows have a text that is learned from, too", data.repeated)
     _log.info(
         "effective batch %d = %d per device x %d accumulated x %d processes; %d steps, %d an epoch; %s",
         recipe.effective_batch_size,

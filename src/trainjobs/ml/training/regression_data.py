@@ -12,6 +12,7 @@ from trainjobs.api.objective import Regression
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidData
 from trainjobs.ml.data.encoded import Cuts, EncodedRows, encode_rows
+from trainjobs.ml.data.repeats import digest, repeats
 from trainjobs.ml.data.scored import ScoredRows
 from trainjobs.ml.data.splits import split
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE, TextEncoder
@@ -22,6 +23,8 @@ from trainjobs.ml.modeling.tokenizer import longest_input
 from trainjobs.ml.training.collation import RegressionDataset
 
 _log = logging.getLogger("trainjobs.training")
+_NAMED = 5
+"""Files that a log line names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class RegressionData:
     """Of training and validation rows together."""
     agreement: dict[str, Agreement]
     """Dimension → how far its annotators agree, where rows have several."""
+    learned: frozenset[bytes]
+    """Digests of the training texts (`trainjobs.ml.data.repeats`)."""
+    repeated: int
+    """Validation rows whose text is among them."""
 
 
 def load_data(
@@ -53,6 +60,7 @@ def load_data(
     source = ScoredRows(Path(inputs.train), recipe.dataset, regression.dimensions)
     rows = encode_rows(source, encoder, recipe.dataset.overlong)
     assert source.columns is not None
+    _say_passed_over(source)
     hashes = {f"train/{name}": value for name, value in source.hashes.items()}
     train, aside = split(
         rows.read,
@@ -67,6 +75,7 @@ def load_data(
             Path(inputs.eval), recipe.dataset, regression.dimensions, columns=source.columns
         )
         eval_rows = encode_rows(held_out, encoder, recipe.dataset.overlong)
+        _say_passed_over(held_out)
         hashes |= {f"eval/{name}": value for name, value in held_out.hashes.items()}
         eval_indices = np.arange(len(eval_rows))
     train_indices = rows.among(train)
@@ -85,8 +94,10 @@ def load_data(
         base_model=recipe.model.uri,
         base_path=inputs.model,
     )
-    validation = None
+    learned = frozenset(digest(rows.ids(index)) for index in train_indices)
+    validation, repeated = None, 0
     if eval_indices is not None and len(eval_indices):
+        repeated = repeats((eval_rows.ids(index) for index in eval_indices), learned)
         by_length = eval_indices[np.argsort(-eval_rows.lengths[eval_indices], kind="stable")]
         validation = RegressionDataset(eval_rows, by_length, to_outputs(eval_rows.scores, normalization))
     return RegressionData(
@@ -96,6 +107,8 @@ def load_data(
         hashes=hashes,
         cuts=rows.cuts if eval_rows is rows else _sum(rows.cuts, eval_rows.cuts),
         agreement=_agreement(rows, train_indices, scoring.names),
+        learned=learned,
+        repeated=repeated,
     )
 
 
@@ -105,6 +118,17 @@ def _max_length(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, config: PreT
         _log.info("the base model reads at most %d tokens: that is maxLength, not %d", limit, asked)
         return limit
     return asked
+
+
+def _say_passed_over(rows: ScoredRows) -> None:
+    if names := rows.passed_over:
+        more = ", …" if len(names) > _NAMED else ""
+        _log.info(
+            "data: %d files are hidden or not named *.jsonl, and are not read: %s%s",
+            len(names),
+            ", ".join(names[:_NAMED]),
+            more,
+        )
 
 
 def _sum(left: Cuts, right: Cuts) -> Cuts:

@@ -63,7 +63,7 @@ def write_result(
     held = load_best(trained.model, trained.state, output, resumed)
     model = _save_model(trained.model, output, tokenizer, data.scoring)
     _log.info("model of step %d is in %s", held, output / MODEL)
-    judgement = evaluate_and_report(recipe, model, tokenizer, data.scoring, output)
+    judgement = evaluate_and_report(recipe, model, tokenizer, data.scoring, output, learned=data.learned)
     write_record(output / DONE, _done(trained.state, recipe, steps, judgement))
     if judgement.missed:
         raise BelowThreshold(judgement.missed)
@@ -97,6 +97,7 @@ def training_stats(trained: Trained, recipe: Recipe, data: RegressionData, steps
         rows_cut=data.cuts.rows_cut,
         tokens_cut=data.cuts.tokens_cut,
         rows_dropped=data.cuts.rows_dropped,
+        eval_rows_repeated=data.repeated,
         checkpoints=trained.saved.saved,
         checkpoints_failed=trained.saved.failed,
         blocked_seconds=trained.saved.blocked_seconds,

@@ -76,6 +76,8 @@ class TrainingStats(Section):
     """Tokens cut from them."""
     rows_dropped: int
     """Rows longer than that, left out."""
+    eval_rows_repeated: int
+    """Rows to validate on whose text is learned from, too."""
     checkpoints: list[int] = Field(default_factory=list)
     """Steps of the checkpoints that this process saved."""
     checkpoints_failed: dict[int, str] = Field(default_factory=dict)

@@ -215,6 +215,13 @@ def test_too_few_rows(rows: int, severity: str | None) -> None:
     assert (finding.severity if finding else None) == severity
 
 
+@pytest.mark.parametrize(("repeated", "severity"), [(None, None), (0, None), (10, "Info"), (11, "Warning")])
+def test_judged_rows_that_were_learned_from(repeated: int | None, severity: str | None) -> None:
+    evaluation = replace(judged(), repeated=repeated)
+    finding = found(Facts(evaluation=evaluation)).get("RepeatedRows")
+    assert (finding.severity if finding else None) == severity
+
+
 def test_constant_true_scores_are_critical() -> None:
     findings = found(Facts(evaluation=judged(true_deviation=0.0, pearson=None)))
     assert findings["ConstantScores"].severity == "Critical"

@@ -83,6 +83,7 @@ class View:
     advice: list[Advice]
     worst: list[Example]
     cuts: str
+    repeated: str
     agreement: str
     data_files: list[tuple[str, str]]
     environment: list[tuple[str, str]]
@@ -107,7 +108,8 @@ def build_view(files: RunFiles) -> View:
         thresholds=_thresholds(files),
         advice=[Advice(finding, _patch(finding)) for finding in findings],
         worst=worst_examples(files.predictions),
-        cuts=_cuts(files),
+        cuts=cuts_of(files),
+        repeated=repeats_of(result) if result else "",
         agreement=_agreement(files),
         data_files=_data_files(files),
         environment=[pair for pair in flatten(files.environment) if len(pair[1]) < 400],
@@ -225,7 +227,34 @@ def _patch(finding: Finding) -> str:
     return text.strip()
 
 
-def _cuts(files: RunFiles) -> str:
+def notes_of(result: EvaluationResult) -> list[str]:
+    """What one has to know of the judged rows besides their number: cut, left out, or learned from."""
+    data = result.data
+    cuts = _too_long("judged", data.truncated, data.truncated_tokens, data.dropped)
+    return [
+        *([cuts] if data.truncated or data.dropped else []),
+        *([repeats_of(result)] if data.repeated else []),
+    ]
+
+
+def repeats_of(result: EvaluationResult) -> str:
+    """How many judged rows have a text that was learned from, in one sentence."""
+    data = result.data
+    if data.repeated is None:
+        return ""
+    if not data.repeated:
+        return "No text that was judged was learned from."
+    return f"Of {data.rows:,} rows judged, {data.repeated:,} have a text that was learned from, too."
+
+
+def training_cuts(files: RunFiles) -> str:
+    """What became of the training texts that were too long; empty where all fitted."""
+    cut, tokens, dropped = (_count(files, name) for name in ("rowsCut", "tokensCut", "rowsDropped"))
+    return _too_long("learned from", cut, tokens, dropped) if cut or dropped else ""
+
+
+def cuts_of(files: RunFiles) -> str:
+    """What became of texts that were too long, in training and in the evaluation."""
     learned = _too_long(
         "learned from", *(_count(files, name) for name in ("rowsCut", "tokensCut", "rowsDropped"))
     )
