@@ -7,20 +7,22 @@ left is computed here: the callback divides the time since a resume by all steps
 
 import json
 import math
-import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
+
+from trainjobs.api.base import FigureName
 from trainjobs.api.checkpoints import KeepBest
 from trainjobs.api.status import BestMetric, Metrics, Progress
 from trainjobs.core.figures.scores import direction_of, is_better
 from trainjobs.errors import InvalidData
 
 MOST_METRICS: Final = 50
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_NAME: Final = TypeAdapter(FigureName)
 _STEP, _TOTAL, _EPOCH, _TOKENS = "current_step", "total_steps", "current_epoch", "tokens_per_second"
 _RATE_SAMPLES = 32
 
@@ -59,7 +61,15 @@ def parse_report(body: bytes) -> Report:
 
 def named(metrics: Mapping[str, float]) -> dict[str, float]:
     """Keep finite figures whose names a status may carry."""
-    return {name: value for name, value in metrics.items() if _NAME.fullmatch(name) and math.isfinite(value)}
+    return {name: value for name, value in metrics.items() if _may_be_carried(name) and math.isfinite(value)}
+
+
+def _may_be_carried(name: str) -> bool:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 class ProgressTracker:

@@ -104,6 +104,7 @@ def shape(words: str) -> FieldInfo:
 
 # A pattern stands by its name: `api.patterns` says by it which part of a text is wrong.
 NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+FIGURE = r"^[\p{L}_][\p{L}\p{M}\p{N}_.-]*$"
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENDPOINT = r"^https?://.+$"
@@ -122,7 +123,15 @@ Identifier = Annotated[
     StringConstraints(pattern=IDENTIFIER, max_length=64),
     shape("letters, digits, '_', '.' and '-', beginning with a letter or '_'"),
 ]
-"""A column, metric or dimension name."""
+"""A name of a program: a module, an argument."""
+
+_FIGURE_SHAPE = shape(
+    "letters of any language, digits, '_', '.' and '-', beginning with a letter or '_', without spaces"
+)
+DimensionName = Annotated[str, StringConstraints(pattern=FIGURE, max_length=64), _FIGURE_SHAPE]
+"""What annotators score: `accuracy`, `准确度`."""
+FigureName = Annotated[str, StringConstraints(pattern=FIGURE, max_length=96), _FIGURE_SHAPE]
+"""A figure: long enough for a dimension's name and what is measured of it (`eval_准确度_pearson`)."""
 
 Text = Annotated[str, StringConstraints(max_length=1024)]
 LongText = Annotated[str, StringConstraints(max_length=16384)]

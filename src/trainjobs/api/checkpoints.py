@@ -8,7 +8,7 @@ from trainjobs.api.base import (
     ENDPOINT,
     CheckpointUri,
     Count,
-    Identifier,
+    FigureName,
     Name,
     Rule,
     Seconds,
@@ -27,7 +27,7 @@ class KeepBest(Section):
 
     count: Annotated[int, Field(ge=1, le=100)] = 1
     """How many."""
-    metric: Identifier = "eval_loss"
+    metric: FigureName = "eval_loss"
     """Which metric: `eval_loss`, `eval_pearson`, or `eval_accuracy_pearson` of one dimension where there are
     several."""
     direction: Direction | None = None

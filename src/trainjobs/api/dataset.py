@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainjobs.api.base import DataUri, Identifier, LongText, Rule, Section, Text, stays_in_its_place
+from trainjobs.api.base import DataUri, DimensionName, LongText, Rule, Section, Text, stays_in_its_place
 
 Format = Literal[
     "Auto",
@@ -35,7 +35,7 @@ class Fields(Section):
     scores: Text | None = None
     """Scored: an object of dimension → number, or a list of such objects, one per annotator (default
     `scores`)."""
-    dimensions: Annotated[dict[Identifier, Text], Field(max_length=32)] = Field(default_factory=dict)
+    dimensions: Annotated[dict[DimensionName, Text], Field(max_length=32)] = Field(default_factory=dict)
     """Scored: a column per dimension, where scores do not stand in one object."""
     prompt: Text | None = None
     """Prompt or instruction."""

@@ -4,14 +4,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from trainjobs.api.base import Identifier, Rule, Section
+from trainjobs.api.base import FigureName, Rule, Section
 from trainjobs.api.figure_rules import bounded
 
 
 class Threshold(Section):
     """A figure that has to be reached, or the run fails."""
 
-    metric: Identifier
+    metric: FigureName
     """Name as in evaluation.json (`overall.pearson`)."""
     minimum: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
     """Lowest value allowed."""

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainjobs.api.base import Identifier, Rule, Section, Text, union_rules
+from trainjobs.api.base import DimensionName, Rule, Section, Text, union_rules
 
 Score = Annotated[float, Field(ge=-1e6, le=1e6)]
 Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -13,7 +13,7 @@ Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
 class ScoreDimension(Section):
     """One named quality that annotators score."""
 
-    name: Identifier
+    name: DimensionName
     """Its name in the rows and in every figure (`accuracy`)."""
     minimum: Score = 0.0
     """Lowest score an annotator may give."""
@@ -76,7 +76,7 @@ class Process(Section):
 class LatentProcess(Section):
     """Judge a sequence of latent vectors."""
 
-    target: Identifier = "prm_score"
+    target: DimensionName = "prm_score"
     """Which score of the collected files to learn."""
     pooling: Literal["Mean", "Last", "Max"] = "Mean"
     """How a sequence becomes one vector."""

@@ -1,12 +1,14 @@
 """Which part of a text breaks its pattern: what a refusal says beside what would be right."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from trainjobs.api.base import (
     DATA_URI,
     ENDPOINT,
+    FIGURE,
     IDENTIFIER,
     MODEL_URI,
     NAME,
@@ -61,6 +63,16 @@ def _identifier(text: str) -> str | None:
         return "it is empty"
     found = strange(text, "it", "letters, digits, '_', '.' and '-'", "[A-Za-z0-9_.-]")
     return found or f"it may not begin with {text[0]!r}"
+
+
+def _figure(text: str) -> str | None:
+    if not text:
+        return "it is empty"
+    for one in text:
+        # Letters, what is written above and below them, and digits.
+        if one not in "_.-" and unicodedata.category(one)[0] not in "LMN":
+            return f"it holds {one!r}, and takes letters, digits, '_', '.' and '-' only"
+    return f"it may not begin with {text[0]!r}"
 
 
 def _variable(text: str) -> str | None:
@@ -169,6 +181,7 @@ _SCHEMES: Final[Mapping[str, Callable[[str], str | None]]] = {
 PARTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     NAME: _name,
     IDENTIFIER: _identifier,
+    FIGURE: _figure,
     VARIABLE: _variable,
     QUANTITY: _quantity,
     ENDPOINT: _endpoint,

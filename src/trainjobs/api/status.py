@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trainjobs.api.base import Identifier, LongText, Section, Text
+from trainjobs.api.base import FigureName, LongText, Section, Text
 from trainjobs.api.model_source import RunKind
 
 Number = float
@@ -76,7 +76,7 @@ class Display(Section):
 class BestMetric(Section):
     """The best value of the metric that chooses checkpoints."""
 
-    name: Identifier
+    name: FigureName
     """Which metric."""
     value: Number
     """Its best value."""
@@ -87,7 +87,7 @@ class BestMetric(Section):
 class Metrics(Section):
     """Latest and best figures."""
 
-    latest: Annotated[dict[Identifier, Number], Field(max_length=50)] = Field(default_factory=dict)
+    latest: Annotated[dict[FigureName, Number], Field(max_length=50)] = Field(default_factory=dict)
     """Latest value of each metric."""
     best: BestMetric | None = None
     """Best value of the chosen metric."""

@@ -241,3 +241,25 @@ def test_every_example_is_valid(repo: Path):
     found = [path for path in repo.glob("examples/**/*.yaml") if "trainjobs.dev/" in path.read_text()]
     assert found
     assert [fault for path in found for fault in check(path.read_text(), path.name).faults] == []
+
+
+@pytest.mark.parametrize("name", ["准确度", "गहराई", "точность", "_é", "x" * 64])
+def test_a_dimension_has_letters_of_any_language_and_its_figures_are_named_after_it(name: str):
+    figures = f"{{keepBest: {{metric: eval_{name}_pearson, direction: Higher}}}}"
+    (run,) = read(
+        GOOD.replace("name: accuracy", f"name: {name}")
+        .replace("train.jsonl\n", "train.jsonl\n    evalFraction: 0.1\n")
+        .replace("  training:", f"  checkpoints: {figures}\n  training:")
+        + f"  evaluation: {{thresholds: [{{metric: {name}.spearman, minimum: 0.5}}]}}\n"
+        + f"status: {{metrics: {{latest: {{eval_{name}_spearman: 0.5}}}}}}\n",
+        "rmrun.yaml",
+    )
+    assert isinstance(run, RewardModelRun)
+    assert run.spec.objective.regression is not None
+    assert run.spec.objective.regression.dimensions[0].name == name
+
+
+@pytest.mark.parametrize("name", ["1a", "准 确", "a/b", "准,确", "x" * 65])
+def test_a_dimensions_name_is_one_word(name: str):
+    (words,) = _said(GOOD.replace("name: accuracy", f"name: '{name}'"))
+    assert words.startswith("rmrun.yaml line 16: spec.objective.regression.dimensions[0].name: ")
