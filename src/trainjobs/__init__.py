@@ -3,6 +3,7 @@
 The public Python API; each name is imported when it is first used, so that importing `trainjobs` loads
 neither torch nor anything else that takes time:
 
+    ReportParts   the texts that a reward model for reports judges together
     RewardModel   a trained reward model: load, score, grade (`trainjobs.ml.scoring`)
     run           train a manifest on this machine (`trainjobs.local`)
     validate      read a manifest, refused as an API server would (`trainjobs.cli.manifests`)
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainjobs.cli.manifests import validate
     from trainjobs.local import run
-    from trainjobs.ml.scoring import RewardModel
+    from trainjobs.ml.scoring import ReportParts, RewardModel
 
-__all__ = ["RewardModel", "run", "validate"]
+__all__ = ["ReportParts", "RewardModel", "run", "validate"]
 
 _HOMES = {
+    "ReportParts": ("trainjobs.ml.scoring", "ReportParts"),
     "RewardModel": ("trainjobs.ml.scoring", "RewardModel"),
     "run": ("trainjobs.local", "run"),
     "validate": ("trainjobs.cli.manifests", "validate"),

@@ -11,7 +11,7 @@ from trainjobs.ml.data.text import ReportParts, TextEncoder
 from trainjobs.ml.modeling.tokenizer import load_tokenizer
 
 TEMPLATE = "{system_prompt} x {input_data} y {report}"
-PARTS = ReportParts("film plot", "the", "good bad fine poor dull very story")
+PARTS = ReportParts(report="film plot", system_prompt="the", input_data="good bad fine poor dull very story")
 
 
 def words(bert: Path, encoder: TextEncoder, text: ReportParts | str) -> str:

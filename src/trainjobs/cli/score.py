@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
+PREDICTED = "predicted"
+"""Column of the scores beside rows that are kept; `predictions.jsonl` calls them so."""
 WINDOW = 2048
 """Rows read, scored and written together: memory stays small however long the file is."""
 
@@ -38,6 +40,10 @@ def score(
     min_overall: Annotated[
         float | None, typer.Option("--min-overall", help="Keep the rows that reach this overall score.")
     ] = None,
+    with_scores: Annotated[
+        bool,
+        typer.Option("--with-scores", help="Write the rows with their scores, as predicted."),
+    ] = False,
     to: Annotated[Path | None, typer.Option("--to", help="Write rows to this file.")] = None,
     output: OutputOption = Output.TEXT,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts per forward pass.")] = 32,
@@ -45,7 +51,8 @@ def score(
 ) -> None:
     """Score texts with a trained reward model: every dimension, the overall score, and a grade.
 
-    With --min-overall the rows that reach it are written as they came, and counted on standard error.
+    With --min-overall the rows that reach it are written as they came, and counted on standard error; with
+    --with-scores all rows, or those, get their scores in a column of their own.
 
     \b
     trainjobs score runs/rewardmodelrun/review-ratings --text "A film to remember."
@@ -57,8 +64,11 @@ def score(
         raise UsageError("nothing to score: give a FILE, - for standard input, or --text")
     if file is not None and text:
         raise UsageError("give either a FILE (- for standard input) or --text, not both")
-    if text and (min_overall is not None or to is not None):
-        raise UsageError("--min-overall and --to are for rows: give a FILE, or - for standard input")
+    if text and (min_overall is not None or to is not None or with_scores):
+        raise UsageError(
+            "--min-overall, --with-scores and --to are for rows: give a FILE, or - for standard input"
+        )
+    _check_encoding(text or [])
     check_target("--to", to, [None if file == "-" else file])
     need_torch()
     from trainjobs.cli.local_copies import at_hand
@@ -75,7 +85,7 @@ def score(
     if text:
         job.show(list(zip(text, loaded.score(text, batch_size=batch_size), strict=True)))
     elif file is not None:
-        job.score_file(file, min_overall)
+        job.score_file(file, min_overall, with_scores=with_scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ class _Job:
     output: Output
     to: Path | None
 
-    def score_file(self, file: str, min_overall: float | None) -> None:
+    def score_file(self, file: str, min_overall: float | None, *, with_scores: bool) -> None:
         """Score a file or standard input, and write what was asked for."""
         from trainjobs.ml.data.files import lines
         from trainjobs.ml.scoring.rows import read_one, read_rows
@@ -95,14 +105,16 @@ class _Job:
         with _opened(file) as stream:
             found = lines(stream, name)
             first = next(found, None)
-            is_one = file.endswith(".json") or (file == "-" and first is not None and not _is_row(first[1]))
+            is_one = file.removesuffix(".gz").endswith(".json") or (
+                file == "-" and first is not None and not _is_row(first[1])
+            )
             if is_one and first is not None:
                 rest = b"".join(raw for _, raw in chain([first], found))
                 rows = iter([read_one(rest, name, columns)])
             else:
                 rows = read_rows(chain([first] if first else [], found), name, columns)
-            if min_overall is not None:
-                self._filter(self._windows(rows), min_overall)
+            if min_overall is not None or with_scores:
+                self._write_rows(self._windows(rows), min_overall, with_scores=with_scores)
             elif is_one and self.to is None:
                 self.show([(row.where, self._score([row])[0]) for row in rows])
             else:
@@ -123,7 +135,7 @@ class _Job:
             )
             table.add_row(name, *(f"{number:.2f}" for number in numbers), score.grade)
         Console().print(table)
-        self._say_cuts([score for _, score in pairs])
+        self._say_cuts([score.truncated_tokens for _, score in pairs])
 
     def _windows(self, rows: "Iterator[Row]") -> "Iterator[list[tuple[Row, Score]]]":
         while window := list(islice(rows, WINDOW)):
@@ -136,37 +148,45 @@ class _Job:
             number, _, words = str(problem).removeprefix("text ").partition(": ")
             raise InvalidData(f"{rows[int(number) - 1].where}: {words}") from None
 
-    def _filter(self, windows: "Iterator[list[tuple[Row, Score]]]", min_overall: float) -> None:
+    def _write_rows(
+        self, windows: "Iterator[list[tuple[Row, Score]]]", min_overall: float | None, *, with_scores: bool
+    ) -> None:
+        """Write rows as they came, all or those that reach `min_overall`, with their scores if asked for."""
         seen = kept = 0
+        cuts: list[int] = []
         with writing("--to", self.to) as stream:
             for window in windows:
                 for row, score in window:
                     seen += 1
-                    if score.overall_score >= min_overall:
+                    cuts.append(score.truncated_tokens)
+                    if min_overall is None or score.overall_score >= min_overall:
                         kept += 1
-                        stream.write(row.raw + b"\n")
-        typer.echo(
-            f"kept {kept:,} of {seen:,} rows with an overall score of at least {min_overall:g}", err=True
-        )
+                        stream.write((_beside(row, score) if with_scores else row.raw) + b"\n")
+        if min_overall is not None:
+            typer.echo(
+                f"kept {kept:,} of {seen:,} rows with an overall score of at least {min_overall:g}", err=True
+            )
+        self._say_cuts(cuts)
 
     def _write_scores(self, windows: "Iterator[list[tuple[Row, Score]]]") -> None:
         """One JSON object a row, or with text output to a terminal's reader one short line."""
-        cuts: list[Score] = []
+        cuts: list[int] = []
         with writing("--to", self.to) as stream:
             for window in windows:
                 for row, score in window:
+                    named = {"id": row.id} if "id" in row.row else {}
                     if self.output is Output.JSON or self.to is not None:
-                        line = json.dumps({"where": row.where, **record(score)}, ensure_ascii=False)
+                        line = json.dumps({"where": row.where, **named, **record(score)}, ensure_ascii=False)
                     else:
                         each = "  ".join(f"{name} {number:.2f}" for name, number in score.scores.items())
-                        line = f"{row.where}  {score.overall_score:.2f}  {score.grade}  {each}"
+                        own = "".join(f"  {one}" for one in named.values())
+                        line = f"{row.where}{own}  {score.overall_score:.2f}  {score.grade}  {each}"
                     stream.write(line.encode() + b"\n")
-                    if score.truncated_tokens:
-                        cuts.append(score)
+                    cuts.append(score.truncated_tokens)
         self._say_cuts(cuts)
 
-    def _say_cuts(self, scores: "list[Score]") -> None:
-        cut = [score.truncated_tokens for score in scores if score.truncated_tokens]
+    def _say_cuts(self, tokens: list[int]) -> None:
+        cut = [count for count in tokens if count]
         if cut:
             longest = self.model.config.max_length
             typer.echo(f"{len(cut):,} texts were cut to {longest} tokens, by {sum(cut):,} in all", err=True)
@@ -181,6 +201,27 @@ def record(score: "Score") -> dict[str, object]:
         "raw_scores": dict(score.raw_scores),
         "truncated_tokens": score.truncated_tokens,
     }
+
+
+def _beside(row: "Row", score: "Score") -> bytes:
+    """A row as it came, byte for byte, with its scores behind all else."""
+    if PREDICTED in row.row:
+        raise InvalidData(
+            f"{row.where}: {PREDICTED} stands there already; rename it, or leave out --with-scores"
+        )
+    scores = json.dumps({PREDICTED: record(score)}, ensure_ascii=False).encode()
+    return row.raw.rstrip().removesuffix(b"}").rstrip() + b", " + scores.removeprefix(b"{")
+
+
+def _check_encoding(texts: list[str]) -> None:
+    """A terminal of another encoding hands over bytes that are no text."""
+    for number, text in enumerate(texts, 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"--text {number}: not UTF-8 (character {error.start + 1}); give it in UTF-8, or in a file"
+            ) from None
 
 
 def _check_limit(model: "RewardModel", limit: float) -> None:

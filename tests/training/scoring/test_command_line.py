@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from trainjobs.cli import evaluate, score
 from trainjobs.errors import TrainjobsError
-from trainjobs.ml.scoring import ReportParts, RewardModel
+from trainjobs.ml.scoring import RewardModel
 
 ROWS = [
     {
@@ -83,6 +83,75 @@ def test_a_filter_keeps_whole_rows_as_they_came_and_counts_them(
     assert piped.stdout.splitlines() == wanted
 
 
+def test_rows_are_known_by_their_ids_in_the_output(model_folder: Path, rows: Path, tmp_path: Path) -> None:
+    scored = [json.loads(line) for line in run("score", model_folder, rows, "-o", "json").stdout.splitlines()]
+    assert [(one["id"], one["where"]) for one in scored][2:4] == [
+        (2, "rows.jsonl line 3"),
+        (3, "rows.jsonl line 4"),
+    ]
+    assert run("score", model_folder, rows).stdout.splitlines()[2].startswith("rows.jsonl line 3  2  ")
+    data = tmp_path / "test.jsonl"
+    given = {"scores": {"accuracy": 1, "professionalism": 2, "depth_of_analysis": 3}}
+    data.write_text("".join(json.dumps({**row, **given}) + "\n" for row in ROWS))
+    done = run("evaluate", model_folder, "--data", data, "--predictions", tmp_path / "p.jsonl")
+    assert done.returncode == 0, done.stderr
+    predicted = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert [one["id"] for one in predicted] == [row["id"] for row in ROWS]
+
+
+def test_scores_stand_beside_rows_that_are_otherwise_as_they_came(
+    model_folder: Path, rows: Path, tmp_path: Path
+) -> None:
+    plain = [json.loads(line) for line in run("score", model_folder, rows, "-o", "json").stdout.splitlines()]
+    target = tmp_path / "beside.jsonl"
+    done = run("score", model_folder, rows, "--with-scores", "--to", target)
+    assert done.returncode == 0, done.stderr
+    lines = target.read_text(encoding="utf-8").splitlines()
+    for line, came, alone in zip(lines, rows.read_text(encoding="utf-8").splitlines(), plain, strict=False):
+        assert line.startswith(came.removesuffix("}"))
+        assert json.loads(line)["predicted"]["scores"] == alone["scores"]
+    limit = sorted(one["overall_score"] for one in plain)[4]
+    kept = run("score", model_folder, rows, "--with-scores", "--min-overall", limit).stdout.splitlines()
+    assert kept == [line for line, one in zip(lines, plain, strict=True) if one["overall_score"] >= limit]
+    again = run("score", model_folder, target, "--with-scores")
+    assert (again.returncode, "beside.jsonl line 1: predicted stands there already" in again.stderr) == (
+        11,
+        True,
+    )
+
+
+@pytest.mark.parametrize("verb", ["score", "evaluate"])
+def test_what_is_read_is_never_replaced(verb: str, model_folder: Path, rows: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.jsonl"
+    link.hardlink_to(rows)
+    before = rows.read_bytes()
+    for target in (rows, link, rows.parent / ".." / rows.parent.name / rows.name):
+        arguments = (
+            [rows, "--to", target] if verb == "score" else ["--data", rows.parent, "--predictions", target]
+        )
+        done = run(verb, model_folder, *arguments)
+        if verb == "score" or target != link:
+            assert (done.returncode, "it is read, too, and would be replaced" in done.stderr) == (2, True)
+    assert rows.read_bytes() == before
+
+
+def test_a_text_that_is_not_utf_8_is_refused(model_folder: Path) -> None:
+    done = run(
+        "score", model_folder, "--text", "good", "--text", b"caf\xe9".decode("utf-8", "surrogateescape")
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --text 2: not UTF-8 (character 4); give it in UTF-8, or in a file",
+    )
+
+
+def test_cuts_are_said_where_rows_are_kept_too(model_folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    data.write_text(json.dumps({**ROWS[1], "input_data": "ab 12 " * 400}) + "\n")
+    done = run("score", model_folder, data, "--min-overall", "0")
+    assert "1 texts were cut to 1000 tokens" in done.stderr
+
+
 def test_texts_on_the_command_line_make_a_plain_table(model_folder: Path) -> None:
     done = run("score", model_folder, "--text", "净利率为 12", "--text", "abc")
     assert done.returncode == 0, done.stderr
@@ -140,8 +209,7 @@ def test_the_program_itself_prints_one_line_and_exits_with_the_errors_code(tmp_p
 def test_evaluate_writes_results_beside_baselines_from_the_training_rows(
     model_folder: Path, model: RewardModel, tmp_path: Path
 ) -> None:
-    texts = [ReportParts(str(row["report"]), str(row["system_prompt"]), row["input_data"]) for row in ROWS]
-    scores = [one.raw_scores for one in model.score(texts)]
+    scores = [one.raw_scores for one in model.score(ROWS)]
     data = tmp_path / "test.jsonl"
     with data.open("w", encoding="utf-8") as file:
         for row, raw in zip(ROWS, scores, strict=True):
@@ -184,7 +252,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(model_folder: Path, tmp_p
     [
         ((), "nothing to score: give a FILE"),
         (("--text", "a", "rows.jsonl"), "not both"),
-        (("--text", "a", "--min-overall", "1"), "--min-overall and --to are for rows"),
+        (("--text", "a", "--min-overall", "1"), "--min-overall, --with-scores and --to are for rows"),
     ],
 )
 def test_arguments_that_do_not_fit_together_are_refused(

@@ -89,8 +89,58 @@ def test_what_does_not_fit_is_cut_from_the_input_data_and_counted(model: RewardM
 
 
 def test_a_report_that_alone_does_not_fit_is_refused_by_its_place(model: RewardModel) -> None:
-    with pytest.raises(InvalidData, match=r"^text 2: \d+ tokens .* more than the model's 1000"):
-        model.score([ReportParts("short"), ReportParts("x" * 1200)])
+    with pytest.raises(
+        InvalidData, match=r"^text 2: the report .* are 1,2\d\d tokens, more than maxLength 1,000"
+    ):
+        model.score([ReportParts(report="short"), ReportParts(report="x" * 1200)])
+
+
+def test_a_report_is_asked_by_name_by_place_and_as_a_row(model: RewardModel) -> None:
+    parts = {"system_prompt": "财务分析师", "input_data": {"净利率": 12}, "report": "净利率为 12"}
+    by_name = model.score_report(**parts)
+    assert model.score_report("财务分析师", {"净利率": 12}, "净利率为 12") == by_name
+    for score in model.score([parts, ReportParts(**parts)]):
+        assert score.scores == pytest.approx(by_name.scores, abs=1e-5)
+    with pytest.raises(InvalidData, match=r"^report: empty; give score_report\(system_prompt, "):
+        model.score_report("净利率为 12")
+    with pytest.raises(InvalidData, match=r"^text 2: no column input_data"):
+        model.score([parts, {"system_prompt": "a", "report": "b"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\ud800", "text 2: the text holds half a character at 1"),
+        (
+            ReportParts(report="a", input_data={"b": ["\udcff"]}),
+            r"text 2: input_data\.b\[0\] holds half a character",
+        ),
+        (
+            ReportParts(report="a", input_data=[float("nan")]),
+            r"text 2: input_data\[0\] is nan, which is no number",
+        ),
+        (ReportParts(report="a", input_data={1, 2}), "text 2: input_data is a set, which JSON does not have"),
+        (
+            "a" * 5_000_000,
+            "text 2: 5,000,000 characters, more than the 4,194,304 that a text",
+        ),
+    ],
+    ids=["half a character", "half a character inside", "no number", "no JSON", "huge"],
+)
+def test_what_no_tokenizer_can_read_is_refused_by_its_place(
+    model: RewardModel, text: str | ReportParts, words: str
+) -> None:
+    with pytest.raises(InvalidData, match=f"^{words}"):
+        model.score(["sound", text])
+
+
+def test_a_part_that_the_model_learned_without_is_refused(tmp_path: Path) -> None:
+    model = RewardModel.load(make_reward_model(tmp_path / "m", parts=["report"]), device="cpu")
+    assert model.score_report(report="a") == model.score([{"report": "a"}])[0]
+    with pytest.raises(InvalidData, match=r"^text 1: input_data: the model learned without it"):
+        model.score_report(input_data={"a": 1}, report="a")
+    with pytest.raises(InvalidData, match=r"^text 1: input_data stands here, and not in the"):
+        model.score([{"report": "a", "input_data": 1}])
 
 
 def test_a_text_without_a_token_is_refused_by_its_place(tmp_path: Path) -> None:

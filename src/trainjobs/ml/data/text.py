@@ -29,9 +29,9 @@ Span = tuple[int, int]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportParts:
-    """The three texts that a reward model for reports judges together."""
+    """The three texts that a reward model for reports judges together, given by name."""
 
     report: str
     system_prompt: str = ""

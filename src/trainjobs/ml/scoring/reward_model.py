@@ -16,6 +16,7 @@ from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.modeling.normalization import to_scores
 from trainjobs.ml.modeling.regression import TrainedModel, load_trained
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.scoring.asking import asked_text
 from trainjobs.ml.scoring.grades import Grade, grade
 from trainjobs.ml.scoring.prediction import Precision, predict
 from trainjobs.storage.artifacts import artifact_here
@@ -79,27 +80,40 @@ class RewardModel:
         trained.model.to(chosen)  # type: ignore[arg-type]
         return cls(trained, precision=precision)
 
-    def score(self, texts: Sequence[ScoredText], *, batch_size: int = 32) -> list[Score]:
+    def score(
+        self, texts: Sequence[ScoredText | Mapping[str, object]], *, batch_size: int = 32
+    ) -> list[Score]:
         """Score texts, in their order.
 
         Args:
-            texts: each a text on its own, or the `ReportParts` of a report.
+            texts: each a text on its own, the `ReportParts` of a report, or a row as data files hold it.
             batch_size: texts per forward pass; more needs more memory.
 
         Raises:
-            InvalidData: a text has no token, or a report does not fit into the model even with its input data
-                cut; names its place.
+            InvalidData: a text has no token or half a character, a report does not fit into the model even
+                with its input data cut, or has a part that the model learned without; names its place.
         """
         if isinstance(texts, str):
             raise TypeError("score() takes a list of texts; write score([text])")
         result: list[Score] = []
         for start in range(0, len(texts), WINDOW):
-            result += self._score_window(texts[start : start + WINDOW], start, batch_size)
+            window = texts[start : start + WINDOW]
+            named = [
+                asked_text(one, f"text {place}", self.config) for place, one in enumerate(window, start + 1)
+            ]
+            result += self._score_window(named, start, batch_size)
         return result
 
-    def score_report(self, *, system_prompt: str = "", input_data: object = "", report: str) -> Score:
-        """Score one report, written under `system_prompt` about `input_data` (a text, or a JSON value)."""
-        return self.score([ReportParts(report, system_prompt, input_data)])[0]
+    def score_report(self, system_prompt: str = "", input_data: object = "", report: str = "") -> Score:
+        """Score one report, written under `system_prompt` about `input_data` (a text, or a JSON value).
+
+        Raises:
+            InvalidData: there is no report, or as `score` raises it.
+        """
+        if not report.strip():
+            raise InvalidData("report: empty; give score_report(system_prompt, input_data, report)")
+        parts = ReportParts(system_prompt=system_prompt, input_data=input_data, report=report)
+        return self.score([parts])[0]
 
     def _score_window(self, texts: Sequence[ScoredText], first: int, batch_size: int) -> list[Score]:
         encoded = self._encoder.encode(texts)
@@ -128,13 +142,10 @@ class RewardModel:
         ]
 
     def _check(self, text: Encoded, name: str) -> None:
-        if not text.input_ids:
+        if text.fits and not text.input_ids:
             raise InvalidData(f"{name}: empty; there is nothing to score")
         if not text.fits:
-            raise InvalidData(
-                f"{name}: {len(text.input_ids)} tokens without its input data, "
-                f"more than the model's {self.config.max_length}; shorten the report"
-            )
+            raise InvalidData(f"{name}: {text.excess(self.config.max_length)}; shorten it")
 
 
 def model_folder(path: Path) -> Path:

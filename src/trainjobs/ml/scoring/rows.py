@@ -1,11 +1,11 @@
 """Rows to score, from a file or a stream: laid out as the training rows were, scores not needed."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trainjobs.errors import InvalidData
-from trainjobs.ml.data.columns import Columns, read_text
+from trainjobs.ml.data.columns import Columns, own_name, read_text
 from trainjobs.ml.data.jsonl import Line, parse_row
 from trainjobs.ml.data.text import ScoredText
 
@@ -19,6 +19,10 @@ class Row:
     raw: bytes
     """The line as it came, without its end; one object over several lines as one line."""
     text: ScoredText
+    row: Mapping[str, object]
+    """All that stands in it."""
+    id: object
+    """What it calls itself."""
 
 
 def read_rows(lines: Iterable[tuple[str, bytes]], name: str, columns: Columns) -> Iterator[Row]:
@@ -38,7 +42,7 @@ def read_rows(lines: Iterable[tuple[str, bytes]], name: str, columns: Columns) -
             continue
         found = True
         line = Line(where, parse_row(raw, where))
-        yield Row(where, raw.rstrip(b"\r\n"), read_text(line, columns))
+        yield Row(where, raw.rstrip(b"\r\n"), read_text(line, columns), line.row, own_name(line))
     if not found:
         raise InvalidData(f"{name}: empty; give one JSON object a line")
 
@@ -51,4 +55,4 @@ def read_one(content: bytes, name: str, columns: Columns) -> Row:
     """
     line = Line(name, parse_row(content, name))
     one_line = json.dumps(line.row, ensure_ascii=False).encode()
-    return Row(name, one_line, read_text(line, columns))
+    return Row(name, one_line, read_text(line, columns), line.row, own_name(line))

@@ -4,7 +4,9 @@ from trainjobs.ml.data.text import DEFAULT_TEMPLATE, ReportParts, join
 
 
 def test_parts_are_joined_in_the_order_of_the_template() -> None:
-    text, spans = join(ReportParts("fine", "judge", {"净利率": 18.05}), DEFAULT_TEMPLATE)
+    text, spans = join(
+        ReportParts(report="fine", system_prompt="judge", input_data={"净利率": 18.05}), DEFAULT_TEMPLATE
+    )
     assert text == (
         'judge\n\n<input_data>\n{\n  "净利率": 18.05\n}\n</input_data>\n\n<report>\nfine\n</report>'
     )
@@ -16,6 +18,6 @@ def test_parts_are_joined_in_the_order_of_the_template() -> None:
 
 
 def test_braces_in_a_report_mean_nothing() -> None:
-    parts = ReportParts("{input_data} {0} {x.__class__}", "{report}", "data")
+    parts = ReportParts(report="{input_data} {0} {x.__class__}", system_prompt="{report}", input_data="data")
     text, _ = join(parts, "{system_prompt}|{input_data}|{report}|{other}")
     assert text == "{report}|data|{input_data} {0} {x.__class__}|{other}"
