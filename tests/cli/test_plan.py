@@ -1,5 +1,6 @@
 """`trainjobs plan`, as people start it."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -120,6 +121,19 @@ def test_the_estimate_counts_rows_and_parameters_of_this_machine(tmp_path: Path)
     # 16 of the 56 parameters are no embedding; 2048 tokens is the longest text.
     assert found["operations"] == 6 * 16 * 14 * 16 * 2048
     assert found["seconds"] == found["operations"] / 1.5e11
+
+
+def test_the_estimate_counts_the_rows_that_training_reads(tmp_path: Path) -> None:
+    model(tmp_path / "base")
+    (tmp_path / "rows" / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in ("a.jsonl", ".ipynb_checkpoints/a-checkpoint.jsonl"):
+        (tmp_path / "rows" / name).write_text('{"a": 1}\n' * 64)
+    (tmp_path / "rows" / "b.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 48))
+    file = manifest(tmp_path, baseModel={"uri": "file://./base"}, dataset={"train": "file://./rows"})
+
+    found = json.loads(run(file, "--output", "json").stdout)[0]["estimate"]
+
+    assert found["stepsPerEpoch"] == 7
 
 
 def test_the_estimate_goes_to_standard_error_or_not_at_all(tmp_path: Path) -> None:

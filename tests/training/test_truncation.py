@@ -59,6 +59,15 @@ def test_long_rows_are_left_out_or_refused_as_asked(bert: Path) -> None:
         encode_rows(rows("good", PARTS), encoder, "Fail")
 
 
+def test_a_row_too_large_to_be_tokenised_is_named_or_left_out(bert: Path) -> None:
+    encoder = TextEncoder(load_tokenizer(bert), None, 11)
+    huge = rows("good", "good " * 1_000_000, ReportParts(report="good", input_data=["x" * 5_000_000]))
+    words = r"^a\.jsonl line 2: 5,000,000 characters, more than the 4,194,304 .*; shorten it, or set"
+    with pytest.raises(InvalidData, match=words):
+        encode_rows(huge, encoder, "Truncate")
+    assert encode_rows(huge, encoder, "Drop").numbers.tolist() == [0]
+
+
 def test_a_report_that_alone_does_not_fit_is_refused(bert: Path) -> None:
     encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 5)
     with pytest.raises(

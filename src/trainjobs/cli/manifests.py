@@ -12,6 +12,7 @@ from trainjobs.api.objects import PassedOver
 from trainjobs.api.runs import Run
 from trainjobs.core.recipe.support import check_support
 from trainjobs.errors import InvalidRecipe, UsageError
+from trainjobs.ml.data.files import is_hidden
 
 _OURS: Final = re.compile(rb"apiVersion[\"']?\s*:\s*[\"']?" + re.escape(f"{GROUP}/".encode()))
 
@@ -29,13 +30,17 @@ class ManifestFile:
 def files(named: Iterable[Path]) -> list[Path]:
     """Return the manifests among the arguments: files as named, and below a folder those that name our group.
 
+    Hidden ones are passed over: editors and notebooks leave copies there.
+
     Raises:
         UsageError: a path is not there, or a folder holds no manifest.
     """
     found: list[Path] = []
     for path in named:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if _names_our_group(file))
+            inside = sorted(
+                file for file in path.rglob("*") if not is_hidden(file, path) and _names_our_group(file)
+            )
             if not inside:
                 raise UsageError(f"{path}: there is no manifest in this folder; name one, or its folder")
             found += inside

@@ -29,8 +29,9 @@ from trainjobs.core.plan.render import rendering, with_assumed_models
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.resolve import accelerators
 from trainjobs.core.settings import Settings
-from trainjobs.errors import UsageError
+from trainjobs.errors import InvalidData, UsageError
 from trainjobs.local.paths import path_here
+from trainjobs.ml.data.files import data_files, is_rows, lines
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 """The API server gives a run its UID; names that contain it differ on a cluster."""
@@ -162,13 +163,17 @@ def _rows(run: Run, file: Path) -> int | None:
     path = path_here(run.spec.dataset.train, file.parent)
     if path is None or not path.exists():
         return None
-    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-    return sum(_lines(one) for one in files if one.suffix == ".jsonl") or None
+    try:
+        files, _ = data_files(path)
+        return sum(_lines(one) for one in files if is_rows(one)) or None
+    except InvalidData:
+        # An estimate judges no data: `validate` and training do, with file and line.
+        return None
 
 
 def _lines(file: Path) -> int:
-    with file.open("rb") as lines:
-        return sum(1 for line in lines if line.strip())
+    with file.open("rb") as stream:
+        return sum(1 for _, line in lines(stream, file.name) if line.strip())
 
 
 def platform(file: Path | None) -> Settings:

@@ -273,3 +273,10 @@ def test_two_runs_of_one_name_are_refused_as_a_run_would(manifest: Path):
     ended = _validate(manifest, twin)
     assert ended.exit_code == 10
     assert "stands twice; give each run its own name" in ended.stderr
+
+
+def test_hidden_copies_of_a_manifest_are_passed_over(manifest: Path):
+    (manifest.parent / ".ipynb_checkpoints").mkdir()
+    (manifest.parent / ".ipynb_checkpoints" / "rmrun-checkpoint.yaml").write_text(manifest.read_text())
+    done = _validate(manifest.parent)
+    assert (done.exit_code, done.stdout) == (0, f"{manifest}: RewardModelRun scores is valid\n")

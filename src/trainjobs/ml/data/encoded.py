@@ -107,7 +107,9 @@ def is_dropped(row: ScoredRow, encoded: Encoded, overlong: Overlong, limit: int)
         return False
     if overlong == "Drop":
         return True
-    if overlong == "Fail":
+    if encoded.characters:
+        advice = "shorten it, or set spec.dataset.overlong to Drop"
+    elif overlong == "Fail":
         advice = "raise spec.dataset.maxLength, or set spec.dataset.overlong"
     elif not encoded.fits:
         advice = "raise spec.dataset.maxLength, or set spec.dataset.overlong to Drop"

@@ -47,7 +47,7 @@ def data_files(path: Path) -> tuple[list[Path], list[str]]:
     if not path.is_dir():
         raise InvalidData(f"{path} is not there: give a JSONL file, or a folder of them")
     files = sorted(_below(path))
-    rows = [file for file in files if is_rows(file) and not _is_hidden(file, path)]
+    rows = [file for file in files if is_rows(file) and not is_hidden(file, path)]
     if not rows:
         raise InvalidData(f"{path} holds no file named *.jsonl")
     return rows, [str(file.relative_to(path)) for file in files if file not in set(rows)]
@@ -70,7 +70,8 @@ def _refuse(error: OSError) -> NoReturn:
     raise error
 
 
-def _is_hidden(file: Path, folder: Path) -> bool:
+def is_hidden(file: Path, folder: Path) -> bool:
+    """Whether a file below a folder, or a folder between the two, has a name that begins with a dot."""
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
