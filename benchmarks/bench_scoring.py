@@ -40,7 +40,7 @@ def make_model(folder: Path) -> Path:
         dimensions=[ScoreDimension(name="sentiment", minimum=-4, maximum=4)],
         normalization=Normalization(kind="None", center=[0.0], scale=[1.0]),
         template="{report}",
-        layout="Text",
+        parts=["text"],
         max_length=MAX_LENGTH,
         overlong="Truncate",
         base_model=ENCODER.as_uri(),

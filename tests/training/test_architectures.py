@@ -95,7 +95,7 @@ def test_a_text_scores_alone_as_beside_others(
         dimensions=[ScoreDimension(name=name) for name in HEAD.names],
         normalization=Normalization(kind="None", center=[0, 0], scale=[1, 1]),
         template="",
-        layout="Text",
+        parts=["text"],
         max_length=longest,
         overlong="Truncate",
         base_model="file:///base",
