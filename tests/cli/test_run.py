@@ -50,8 +50,8 @@ def test_several_nodes_are_several_agents_here_whose_processes_meet(bench: Bench
     ended = bench.run("run", bench.manifest("both", spec=spec))
     assert ended.returncode == 0, ended.stderr
     assert "attempt 1, 2 nodes × 2 processes" in ended.stderr
-    work = bench.place("both") / "work/attempt-0001"
-    said = {line for node in (0, 1) for line in (work / f"node-{node}/node.log").read_text().splitlines()}
+    logs = bench.place("both") / "logs/attempt-0001"
+    said = {line for node in (0, 1) for line in (logs / f"node-{node}/node.log").read_text().splitlines()}
     assert said >= {f"rank {rank} of 4: sum 10" for rank in range(4)}
 
 
@@ -80,7 +80,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(bench: Bench) -> None:
     assert second.returncode == 0, second.stderr
     after = status(bench)
     assert (after["attempt"], after["restarts"], after["infrastructureRestarts"]) == (2, 0, 0)
-    assert f"resumed at step {step}" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
+    assert f"resumed at step {step}" in (bench.place() / "training.log").read_text()
 
 
 def test_killed_in_the_middle_it_goes_on_from_the_newest_checkpoint_and_leaves_no_process(
@@ -95,7 +95,7 @@ def test_killed_in_the_middle_it_goes_on_from_the_newest_checkpoint_and_leaves_n
     assert stored(bench.place())
     second = bench.run("run", manifest)
     assert second.returncode == 0, second.stderr
-    assert "resumed at step" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
+    assert "resumed at step" in (bench.place() / "training.log").read_text()
 
 
 def test_a_damaged_checkpoint_that_is_passed_over_is_told_even_to_the_quiet(bench: Bench) -> None:
@@ -247,7 +247,7 @@ def test_manifest_root_and_data_may_be_named_by_way_of_the_folder_above(bench: B
     ended = here.run("run", *given, "--root", "../runs of mine#1")
     assert ended.returncode == 0, ended.stderr
     place = bench.folder / "runs of mine#1" / "rewardmodelrun" / "light"
-    recipe = json.loads((place / "work/attempt-0001/node-0/recipe.json").read_text())
+    recipe = json.loads((place / "recipe.yaml").read_text())
     assert recipe["dataset"]["train"] == f"file://{bench.folder}/data/proj#1%41?.jsonl"
     listed = here.run("checkpoints", "list", f"../{place.relative_to(bench.folder)}")
     assert listed.returncode == 0, listed.stderr
@@ -264,11 +264,31 @@ def test_two_programs_never_drive_one_run(bench: Bench) -> None:
     assert first.poll() is None
 
 
-def test_checkpoints_of_a_run_that_succeeded_are_kept_once(bench: Bench) -> None:
+def test_what_a_run_that_succeeded_made_is_kept_once_and_its_logs_stay(bench: Bench) -> None:
     assert bench.run("run", bench.manifest(script=["--steps", "12"])).returncode == 0
     assert stored(bench.place())
-    assert list((bench.place() / "work").rglob("checkpoint-*")) == []
-    assert "saved step 10" in (bench.place() / "work/attempt-0001/node-0/node.log").read_text()
+    assert not (bench.place() / "work").exists()
+    assert "saved step 10" in (bench.place() / "training.log").read_text()
+    assert (bench.place() / "logs/attempt-0001/node-0/agent.log").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("spec", "log"),
+    [
+        ({}, "training.log"),
+        ({"baseModel": {"uri": "file:///nowhere"}}, "work/attempt-0001/node-0/agent.log"),
+    ],
+    ids=["in training", "before it"],
+)
+def test_the_log_that_a_failed_run_names_is_there_and_says_why(
+    bench: Bench, spec: dict[str, object], log: str
+) -> None:
+    policy = {"runPolicy": {"maxRestarts": 0}}
+    manifest = bench.manifest(script=["--fail-at", "2"], spec={**policy, **spec})
+    said = bench.run("run", manifest).stderr
+    named = next(line.removeprefix("  log: ") for line in said.splitlines() if line.startswith("  log: "))
+    assert named == f"runs/rewardmodelrun/light/{log}"
+    assert re.search(r"went for a walk|nowhere", (bench.folder / named).read_text())
 
 
 def test_a_smoke_of_a_users_own_script_is_refused(bench: Bench) -> None:

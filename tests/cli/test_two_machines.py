@@ -28,7 +28,9 @@ def test_two_machines_train_one_model(bench: Bench) -> None:
     place = bench.place("both")
     # The ranks of both machines were added up: 1 + 2.
     assert (place / "artifacts/model/config.json").read_text() == "3"
-    assert (place / "work/attempt-0001/node-1/node.log").read_text().startswith("rank 1 of 2")
+    assert (place / "logs/attempt-0001/node-1/node.log").read_text().startswith("rank 1 of 2")
+    assert not (place / "work").exists()
+    assert "Model   runs/rewardmodelrun/both/artifacts/model" in leader.stdout
 
 
 def test_when_one_machine_fails_both_begin_the_next_attempt(bench: Bench) -> None:

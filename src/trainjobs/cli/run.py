@@ -202,7 +202,7 @@ def _show(result: "Result", *, interrupted: bool) -> None:
         error_line(f"error: {name}: {reason}: {failure.message if failure else 'see ' + shown(folder.path)}")
         if failure and failure.advice:
             error_line(f"  {failure.advice}")
-        error_line(f"  log: {shown(folder.path / 'training.log')}")
+        error_line(f"  log: {shown(folder.newest_log(run.status.attempt))}")
         return
     if not result.ran:
         typer.echo(f"{name}: has succeeded already; --fresh moves it aside and begins anew")

@@ -83,6 +83,12 @@ def score(
     if min_overall is not None:
         _check_limit(loaded, min_overall)
     if text:
+        if loaded.config.parts != ["text"]:
+            typer.echo(
+                "note: this model was trained on reports with their system prompt and input data, and judges "
+                "a bare text by less than it knows; give a FILE with the three parts",
+                err=True,
+            )
         job.show(list(zip(text, loaded.score(text, batch_size=batch_size), strict=True)))
     elif file is not None:
         job.score_file(file, min_overall, with_scores=with_scores)

@@ -138,7 +138,7 @@ class Driver:
     def _start(self, start: StartAttempt, reporting: Reporting, now: datetime) -> None:
         plan = make_plan(self._run, start, self._settings)
         self._folder.drop_workspaces(keep_attempt=start.attempt - 1)
-        self._folder.link_log(start.attempt)
+        self._folder.link_log(start.attempt, own_script=bool(plan.recipe.command))
         nodes = self._make_nodes(plan, self._folder, reporting, now)
         self._attempts.append(nodes)
         self._watcher.started(self._run, plan)

@@ -4,27 +4,37 @@ run.yaml           the run as accepted, with its UID
 status.json        what the operator would write into `.status`
 lock               held by the program that drives the run
 events.log         the run's story, one line an event
-work/attempt-0001/node-0/   workspace of one node's agent, with its log
+work/attempt-0001/node-0/   workspace of one node's agent, with its log; gone once the run has succeeded
+logs/attempt-0001/node-0/   the logs of a run that has succeeded
 training.log       link to the log of the newest attempt's training
+report/            the report of a run that has succeeded, where its storage is in a bucket
 recipe.yaml  attempts/  checkpoints/  artifacts/  result.json   storage, unless it is elsewhere
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from trainjobs.api.runs import BY_KIND, Run
 from trainjobs.api.status import RunStatus
-from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.core.outputs import LOG, REPORT_FILES
 from trainjobs.core.uris import file_uri
 from trainjobs.errors import RunInUse, UsageError
 from trainjobs.local.paths import normal
+
+WORK: Final = "work"
+REPORT: Final = "report"
+OUTPUT: Final = "output"
+"""In a workspace: what training writes."""
+NODE_LOG: Final = "node.log"
+"""In a workspace: what training prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class RunFolder:
 
     def workspace(self, attempt: int, node_rank: int) -> Path:
         """Where one node of one attempt works."""
-        return self.path / "work" / f"attempt-{attempt:04d}" / f"node-{node_rank}"
+        return self.path / WORK / f"attempt-{attempt:04d}" / f"node-{node_rank}"
 
     def load(self) -> Run | None:
         """The run with its last status, or None when there is none yet.
@@ -84,26 +94,45 @@ class RunFolder:
         with (self.path / "events.log").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def link_log(self, attempt: int) -> None:
-        """Let `training.log` point to the log of this attempt's training."""
-        link = self.path / "training.log"
-        target = self.workspace(attempt, 0) / "output" / "training.log"
-        aside = self.path / ".training.log"
+    def link_log(self, attempt: int, *, own_script: bool) -> None:
+        """Let `training.log` point to the log of this attempt's training; of a script, to what it prints."""
+        workspace = self.workspace(attempt, 0)
+        self._link(workspace / NODE_LOG if own_script else workspace / OUTPUT / LOG)
+
+    def _link(self, target: Path) -> None:
+        aside = self.path / f".{LOG}"
         aside.unlink(missing_ok=True)
         aside.symlink_to(os.path.relpath(target, self.path))
-        aside.replace(link)
+        aside.replace(self.path / LOG)
+
+    def newest_log(self, attempt: int) -> Path:
+        """The log that says most of how an attempt ended; the run's story where none was written."""
+        workspace = self.workspace(attempt, 0)
+        logs = (self.path / LOG, workspace / NODE_LOG, workspace / "agent.log")
+        written = (log for log in logs if log.is_file() and log.stat().st_size)
+        return next(written, self.path / "events.log")
 
     def drop_workspaces(self, keep_attempt: int) -> None:
         """Remove the workspaces of older attempts; what counts of them is in storage."""
-        for folder in (self.path / "work").glob("attempt-*"):
+        for folder in (self.path / WORK).glob("attempt-*"):
             if folder.name != f"attempt-{keep_attempt:04d}":
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def drop_copies(self) -> None:
-        """Remove checkpoints from the workspaces of a run that has succeeded: storage has them."""
-        for output in (self.path / "work").glob("attempt-*/node-*/output"):
-            for copy in (*output.glob(f"{CHECKPOINT_PREFIX}*"), output.parent / "resume"):
-                shutil.rmtree(copy, ignore_errors=True)
+    def put_away(self, *, keep_report: bool) -> None:
+        """Empty `work/` of a run that has succeeded: what it made is in storage, its logs go to `logs/`.
+
+        Args:
+            keep_report: whether the report stays here, too, to be looked at without asking storage.
+        """
+        log = (self.path / LOG).resolve()
+        for node in sorted((self.path / WORK).glob("attempt-*/node-*")):
+            if keep_report:
+                _move(((node / OUTPUT / name) for name in REPORT_FILES if name != LOG), self.path / REPORT)
+            logs = self.path / "logs" / node.parent.name / node.name
+            _move((*node.glob("*.log"), node / OUTPUT / LOG), logs)
+            if log.is_relative_to(node.resolve()):
+                self._link(logs / log.name)
+        shutil.rmtree(self.path / WORK, ignore_errors=True)
 
     def move_aside(self, suffix: str) -> Path:
         """Rename the whole folder, to make room for a new run of the same name."""
@@ -138,3 +167,12 @@ class RunFolder:
         aside = self.path / f".{name}.tmp"
         aside.write_text(text, encoding="utf-8")
         aside.replace(self.path / name)
+
+
+def _move(files: Iterable[Path], folder: Path) -> None:
+    """Move those of the files that are there; a machine that shares the folder may be doing the same."""
+    for file in files:
+        if file.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                file.replace(folder / file.name)

@@ -75,6 +75,12 @@ class Follower:
             InvalidRecipe: the manifest here is not node 0's.
             StorageUnavailable: the storage of the run cannot be seen from here.
         """
+        code = self._until_the_end()
+        if code == 0:
+            self._folder.put_away(keep_report=False)
+        return code
+
+    def _until_the_end(self) -> int:
         heard = time.monotonic()
         joined = False
         with StatusServer(_go_on) as server:

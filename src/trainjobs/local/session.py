@@ -115,7 +115,7 @@ def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
         with _interruptible(driver) as interrupted:
             run = driver.drive()
         if run.status.phase == Phase.SUCCEEDED:
-            folder.drop_copies()
+            folder.put_away(keep_report=store_uri(run, settings).startswith("s3://"))
         return Result(run, folder, exit_code(run, was_interrupted=interrupted()), ran=True)
 
 

@@ -60,3 +60,29 @@ def test_workspaces_of_older_attempts_are_removed(tmp_path: Path) -> None:
         folder.workspace(attempt, 0).mkdir(parents=True)
     folder.drop_workspaces(keep_attempt=2)
     assert [path.name for path in (folder.path / "work").iterdir()] == ["attempt-0002"]
+
+
+@pytest.mark.parametrize("own_script", [False, True])
+def test_work_is_emptied_and_its_logs_are_found_where_they_were_looked_for(
+    tmp_path: Path, own_script: bool
+) -> None:
+    folder = RunFolder.of(tmp_path, "RewardModelRun", "r")
+    workspace = folder.workspace(1, 0)
+    output = workspace / "output"
+    (output / "model").mkdir(parents=True)
+    for file in (output / "training.log", workspace / "node.log", output / "report.html"):
+        file.write_text(file.name)
+    (output / "model" / "model.safetensors").write_text("weights")
+    folder.link_log(1, own_script=own_script)
+
+    folder.put_away(keep_report=True)
+
+    assert not (folder.path / "work").exists()
+    assert (folder.path / "training.log").read_text() == ("node.log" if own_script else "training.log")
+    assert {path.name for path in (folder.path / "logs/attempt-0001/node-0").iterdir()} == {
+        "node.log",
+        "training.log",
+    }
+    assert [path.name for path in (folder.path / "report").iterdir()] == ["report.html"]
+    folder.put_away(keep_report=True)
+    assert (folder.path / "training.log").exists()

@@ -90,6 +90,9 @@ class View:
     stats: list[tuple[str, str]]
     recipe: str
     model: str
+    """What a user types for the model: its folder, or its URI."""
+    model_folder: str
+    """Its folder on the reader's machine: the same, or what `trainjobs pull` makes of the URI."""
     worth_keeping: str
     """The overall score from which a text has the second best grade."""
     of_parts: bool
@@ -115,7 +118,8 @@ def build_view(files: RunFiles) -> View:
         environment=[pair for pair in flatten(files.environment) if len(pair[1]) < 400],
         stats=flatten(files.stats),
         recipe=files.recipe_text,
-        model=_model(files),
+        model=(model := _model(files)),
+        model_folder="model" if "://" in model else model,
         worth_keeping=_worth_keeping(result),
         of_parts=files.recipe is None or files.recipe.dataset.fields.text is None,
     )
