@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import PROGRAM, RANKS, Bench
+from tests.cli.conftest import LIGHT, PROGRAM, RANKS, Bench
 
 
 def until(what: str, holds: Any, seconds: float = 240) -> None:  # any test of the world
@@ -352,3 +353,31 @@ def test_bad_input_ends_with_one_line_and_its_own_code(
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert sum(line.startswith("error: ") for line in ended.stderr.splitlines()) == 1, ended.stderr
+
+
+PRINTS = "print('训练 × \\udcff', flush=True)\n"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "gbk"}, {"LC_ALL": "C"}],
+    ids=["ascii", "gbk", "C"],
+)
+def test_no_encoding_of_a_terminal_fails_a_run(bench: Bench, environment: dict[str, str]) -> None:
+    script = bench.folder / "prints.py"
+    script.write_text(PRINTS + LIGHT.read_text(), encoding="utf-8")
+    spec = {"runtime": {"command": [str(script), "--steps", "3"]}}
+    command = ["run", bench.manifest(spec=spec), "--root", "运行 ⚙"]
+    ended = bench.run(*command, **environment)
+    assert ended.returncode == 0, ended.stderr
+    assert "Model  " in ended.stdout
+    log = next(bench.folder.glob("*/*/light/training.log")).read_text(encoding="utf-8")
+    assert "训练 ×" in log
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_prints(bench: Bench) -> None:
+    manifest = bench.manifest(script=["--steps", "12"])
+    piped = f"{{ {shlex.join(PROGRAM)} run {manifest} 2>&1; echo $? > code; }} | head -n 1"
+    subprocess.run(["sh", "-c", piped], cwd=bench.folder, check=True, capture_output=True)
+    assert (bench.folder / "code").read_text() == "0\n"
+    assert status(bench)["phase"] == "Succeeded"

@@ -4,8 +4,10 @@ import os
 import sys
 
 from trainjobs.agent.main import main
+from trainjobs.printing import survive
 
 if __name__ == "__main__":
+    survive()
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

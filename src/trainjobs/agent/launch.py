@@ -11,6 +11,7 @@ from pathlib import Path
 from trainjobs.agent.options import Options
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidRecipe, RendezvousFailed
+from trainjobs.printing import ENCODING_OF_CHILDREN
 
 _LEASH = str(Path(__file__).with_name("leash.py"))
 _LAUNCHER = re.compile(r"PET_\w+|TORCHELASTIC_\w+|(LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)")
@@ -54,6 +55,7 @@ def plan_launch(
         # Workers that meet anew must not reuse a store with the addresses of dead ones.
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "PYTHONUNBUFFERED": "1",
+        **ENCODING_OF_CHILDREN,
         # SIGABRT then prints every thread's stack: the last resort when a run hangs.
         "PYTHONFAULTHANDLER": "1",
         **{variable.name: variable.value for variable in recipe.env},

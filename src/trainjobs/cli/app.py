@@ -85,9 +85,11 @@ def root(
 
 def run_program() -> None:
     """Run the command line and exit: 0, or the code of the error as `trainjobs.errors` lists them."""
-    from trainjobs.cli.console import fail, hide_traces
+    from trainjobs.cli.console import error_line, fail, hide_traces
     from trainjobs.errors import TrainjobsError, UsageError
+    from trainjobs.printing import lost_output, survive
 
+    survive()
     # Wherever it stands: people add it to the end of the line that failed.
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
     debugging = len(arguments) < len(sys.argv) - 1
@@ -96,6 +98,13 @@ def run_program() -> None:
     try:
         # Not `app(…)`, which would put Typer's own traces in place of ours.
         typer.main.get_command(app)(args=arguments, prog_name="trainjobs")
+    except SystemExit as end:
+        lost = lost_output()
+        if lost is None:
+            raise
+        error_line(f"error: standard output: {lost.strerror}; what was to be printed there is incomplete")
+        # A run that has done its work has done it, whoever could not be told.
+        raise SystemExit(end.code or (0 if arguments[:1] == ["run"] else 1)) from None
     except TrainjobsError as error:
         if debugging:
             raise

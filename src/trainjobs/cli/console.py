@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from types import TracebackType
 from typing import Annotated, NoReturn
@@ -9,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trainjobs.errors import TrainjobsError
+from trainjobs.printing import shows
 
 
 class Output(StrEnum):
@@ -30,8 +32,17 @@ SetOption = Annotated[
 
 
 def print_json(value: object) -> None:
-    """Write `value` to standard output as JSON, text as it is."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """Write `value` to standard output as JSON, text as it is where it can be shown."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    typer.echo(text if shows(text) else json.dumps(value, indent=2, default=str))
+
+
+def print_yaml(documents: Sequence[object]) -> None:
+    """Write documents to standard output as YAML, text as it is where it can be shown."""
+    import yaml
+
+    text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
+    typer.echo(text if shows(text) else yaml.safe_dump_all(documents, sort_keys=False), nl=False)
 
 
 def error_line(text: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trainjobs.cli.console import SetOption, error_line, note_line, print_json
+from trainjobs.cli.console import SetOption, error_line, note_line, print_json, print_yaml
 from trainjobs.errors import InvalidRecipe
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -55,10 +55,7 @@ def plan(
     if output is Form.JSON:
         print_json([one.as_json() for one in found])
     else:
-        import yaml
-
-        objects = [item for one in found for item in one.objects]
-        typer.echo(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), nl=False)
+        print_yaml([item for one in found for item in one.objects])
     if settings is None:
         typer.echo(
             "note: storage, image and addresses of the platform are assumed; give its own by --settings",

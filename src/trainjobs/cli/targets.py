@@ -1,6 +1,5 @@
 """Files that a verb writes: never one that it reads, and whole or not at all."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import BinaryIO
 
 from trainjobs.errors import UsageError
 from trainjobs.ml.data.files import is_rows
+from trainjobs.printing import standard_output
 
 
 def check_target(option: str, target: Path | None, read: Iterable[Path | str | None]) -> None:
@@ -42,8 +42,9 @@ def _is_same(target: Path, path: Path) -> bool:
 def writing(option: str, path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears whole when all is written."""
     if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = standard_output()
+        yield stream
+        stream.flush()
         return
     aside = path.with_name(f".{path.name}.part")
     try:

@@ -91,7 +91,7 @@ class RunFolder:
 
     def log_event(self, line: str) -> None:
         """Append one line to the run's story."""
-        with (self.path / "events.log").open("a", encoding="utf-8") as file:
+        with (self.path / "events.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(line + "\n")
 
     def link_log(self, attempt: int, *, own_script: bool) -> None:

@@ -17,6 +17,7 @@ from trainjobs.agent import leash
 from trainjobs.core.decide.observed import JobState, PodState, Termination
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.reports import FinalRecord
+from trainjobs.printing import ENCODING_OF_CHILDREN
 
 KILL_AFTER_GRACE = timedelta(seconds=15)
 """The agent itself ends its children when the grace is over; this much later it is ended too."""
@@ -70,6 +71,7 @@ class LocalNode:
         with (workspace / "agent.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
+                env={**os.environ, **ENCODING_OF_CHILDREN},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -34,7 +34,15 @@ def test_help_lists_every_verb_and_loads_none():
             find_spec(f"trainjobs.cli.{verb}") is not None
         )
     assert (code, heavy) == ("0", "[]")
-    assert ours == str(["trainjobs.cli", "trainjobs.cli.app", "trainjobs.cli.console", "trainjobs.errors"])
+    assert ours == str(
+        [
+            "trainjobs.cli",
+            "trainjobs.cli.app",
+            "trainjobs.cli.console",
+            "trainjobs.errors",
+            "trainjobs.printing",
+        ]
+    )
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if find_spec(f"trainjobs.cli.{verb}") is not None])

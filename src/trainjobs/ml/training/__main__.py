@@ -16,6 +16,7 @@ from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.ml.training.failures import classify, write_failure
 from trainjobs.ml.training.regression import train_regression
 from trainjobs.ml.training.session import Session
+from trainjobs.printing import survive
 
 _log = logging.getLogger("trainjobs.training")
 TASKS: Mapping[Task, Callable[[Session], None]] = {"Regression": train_regression}
@@ -68,4 +69,5 @@ def _end(session: Session, error: BaseException) -> int:
 
 
 if __name__ == "__main__":
+    survive()
     raise SystemExit(main())

@@ -78,7 +78,7 @@ class Session:
             root.addHandler(logging.NullHandler())
             return
         handlers: list[logging.Handler] = [
-            logging.FileHandler(self.output / outputs.LOG, encoding="utf-8"),
+            logging.FileHandler(self.output / outputs.LOG, encoding="utf-8", errors="backslashreplace"),
             logging.StreamHandler(sys.stdout),
         ]
         for handler in handlers:
