@@ -13,6 +13,9 @@ text (`Plan`) and turned into a true quality by a formula (`Plan.quality`), to w
 adds a personal bias and noise. So a model can learn the scores, and a test can say how well.
 """
 
+import interpreter  # noqa: F401
+
+# isort: split
 import argparse
 import json
 import sys

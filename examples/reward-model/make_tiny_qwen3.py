@@ -9,6 +9,9 @@ there to run every step of a decoder's training on a machine without an accelera
 versions of torch, tokenizers and transformers give the same bytes.
 """
 
+import interpreter
+
+# isort: split
 import argparse
 import hashlib
 import json
@@ -136,6 +139,7 @@ def prepare(rows: Path, target: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    interpreter.need("tokenizers", "torch", "transformers")
     parser = argparse.ArgumentParser(description="Make a tiny Qwen3 for financial-reports.yaml.")
     parser.add_argument("--output", type=Path, default=TARGET, help="folder to write (default: %(default)s)")
     options = parser.parse_args(arguments)

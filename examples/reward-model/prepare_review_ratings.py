@@ -17,6 +17,9 @@ Source of the ratings: Hutto and Gilbert, "VADER: A Parsimonious Rule-based Mode
 Analysis of Social Media Text", ICWSM 2014; files of the vaderSentiment source distribution.
 """
 
+import interpreter  # noqa: F401
+
+# isort: split
 import argparse
 import base64
 import hashlib

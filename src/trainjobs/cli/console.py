@@ -1,9 +1,12 @@
 """What every verb prints alike: JSON for programs, errors for people."""
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, NoReturn
 
@@ -43,6 +46,28 @@ def print_yaml(documents: Sequence[object]) -> None:
 
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
     typer.echo(text if shows(text) else yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+
+
+def program() -> str:
+    """What a person types to start this program again: its name where the shell finds it, else its path."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{typed(Path(sys.executable))} -m trainjobs"
+    found = shutil.which("trainjobs")
+    if started.name != "trainjobs" or (found and Path(found).samefile(started)):
+        return "trainjobs"
+    return typed(started)
+
+
+def typed(path: Path) -> str:
+    """`path` as it is typed into a shell."""
+    return shlex.quote(shown(path))
+
+
+def shown(path: Path) -> str:
+    """`path` relative to where the user stands, if it lies below."""
+    here, path = Path.cwd(), path.absolute()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def error_line(text: str) -> None:

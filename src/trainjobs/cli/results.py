@@ -1,6 +1,5 @@
 """What a finished run shows: a table of its figures, and where everything is."""
 
-import shlex
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trainjobs.api.runs import Run
+from trainjobs.cli.console import program, shown, typed
 from trainjobs.cli.learning import print_evaluation
 from trainjobs.cli.stored import open_run, path_of
 from trainjobs.core import outputs
@@ -39,13 +39,13 @@ def show_success(console: Console, run: Run, folder: RunFolder) -> None:
     if place is not None and (place / outputs.REPORT_HTML).exists():
         _say(console, "Report", shown(place / outputs.REPORT_HTML), style="cyan")
     elif run.status.artifacts.report:
-        _say(console, "Report", f"trainjobs pull {_typed(folder.path)} --report")
+        _say(console, "Report", f"{program()} pull {typed(folder.path)} --report")
     model = run.status.artifacts.model
     if model:
         here = path_of(model)
         _say(console, "Model", model if here is None else shown(here), style="cyan")
         if here is None:
-            _say(console, "Take it", f"trainjobs pull {_typed(folder.path)} --model")
+            _say(console, "Take it", f"{program()} pull {typed(folder.path)} --model")
         command = to_try(run, folder)
         if command:
             _say(console, "Try it", command)
@@ -59,11 +59,11 @@ def to_try(run: Run, folder: RunFolder) -> str | None:
         config = ScoringConfig.model_validate_json(said)
     except (TrainjobsError, ValueError):
         return None
-    score = f"trainjobs score {_typed(folder.path)}"
+    score = f"{program()} score {typed(folder.path)}"
     if config.parts == ["text"]:
         return f"{score} --text 'a text of yours'"
     rows = _rows_here(run)
-    return f"{score} report.json" if rows is None else f"head -n 1 {_typed(rows)} | {score} -"
+    return f"{score} report.json" if rows is None else f"head -n 1 {typed(rows)} | {score} -"
 
 
 def _rows_here(run: Run) -> Path | None:
@@ -85,20 +85,9 @@ def _say(console: Console, what: str, words: str, *, style: str = "") -> None:
     console.print(Text.assemble(f"{what:<8}", (words, style)), soft_wrap=True)
 
 
-def _typed(path: Path) -> str:
-    """`path` as it is typed into a shell."""
-    return shlex.quote(shown(path))
-
-
 def _say_training_cuts(console: Console, place: Path) -> None:
     from trainjobs.ml.evaluation.report.view import training_cuts
     from trainjobs.ml.evaluation.run_files import RunFiles
 
     if words := training_cuts(RunFiles.read(place)):
         console.print(Text(words, style="yellow"), soft_wrap=True)
-
-
-def shown(path: Path) -> str:
-    """`path` relative to where the user stands, if it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -187,7 +187,8 @@ def _address(master: str) -> tuple[str, int]:
 def _show(result: "Result", *, interrupted: bool) -> None:
     from rich.console import Console
 
-    from trainjobs.cli.results import show_success, shown
+    from trainjobs.cli.console import shown
+    from trainjobs.cli.results import show_success
 
     run, folder = result.run, result.folder
     name = run.metadata.name
