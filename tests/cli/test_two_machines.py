@@ -33,6 +33,20 @@ def test_two_machines_train_one_model(bench: Bench) -> None:
     assert "Model   runs/rewardmodelrun/both/artifacts/model" in leader.stdout
 
 
+def test_a_machine_that_waits_for_another_says_so(bench: Bench) -> None:
+    manifest = shared(bench, "alone")
+    master = f"127.0.0.2:{free_port('127.0.0.2')}"
+    for rank, words in (
+        ("1", f"waits for node 0 at {master}, since "),
+        ("0", "--node-rank 1 on another machine, since "),
+    ):
+        waiting = bench.start("run", manifest, "--node-rank", rank, "--master", master)
+        assert waiting.stderr is not None
+        assert next((line for line in waiting.stderr if words in line), None)
+        waiting.send_signal(signal.SIGINT)
+        waiting.communicate(timeout=240)
+
+
 def test_when_one_machine_fails_both_begin_the_next_attempt(bench: Bench) -> None:
     manifest = shared(bench, "lame", "--wait")
     master = f"127.0.0.2:{free_port('127.0.0.2')}"

@@ -10,7 +10,7 @@ from trainjobs.agent.classify import Evidence, classify, last_lines, read_failur
 from trainjobs.agent.finish import Delivery, read_done, read_result
 from trainjobs.agent.heartbeat import Heartbeats
 from trainjobs.agent.history import HistoryTail
-from trainjobs.agent.launch import meeting_point, plan_launch
+from trainjobs.agent.launch import meeting_point, plan_launch, until_first_step
 from trainjobs.agent.niceness import yield_to_training
 from trainjobs.agent.oom import oom_kills
 from trainjobs.agent.options import Options
@@ -156,6 +156,7 @@ class Attempt:
         meeting = meeting_point(self._options, self._recipe.processes.nodes)
         environment = {**os.environ, **server.environment()}
         launch = plan_launch(self._recipe, prepared.inputs, workspace.recipe, meeting, environment)
+        self._status.wait_for(until_first_step(self._recipe, meeting))
         history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0

@@ -16,6 +16,7 @@ from trainjobs.agent.launch import Launch
 _log = logging.getLogger(__name__)
 _TAIL_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
+_COMPILERS = frozenset({"ninja", "cc1plus", "nvcc", "cicc", "ptxas"})
 
 
 class Child:
@@ -66,6 +67,14 @@ class Child:
             if "torch.distributed.run" in psutil.Process(self.pid).cmdline():
                 return [process for process in below if _parent(process) == self.pid]
         return descendants[:1]
+
+    def compiles(self) -> bool:
+        """Whether a compiler runs below it, as DeepSpeed starts one for its operators."""
+        for process in self._descendants():
+            with suppress(psutil.Error):
+                if process.name() in _COMPILERS:
+                    return True
+        return False
 
     def signal_workers(self, number: signal.Signals) -> None:
         """Send a signal to every training process, not to what started them."""

@@ -57,6 +57,9 @@ class Fetch:
         self._sizes: dict[str, tuple[int, int]] = {}
         self._started = time.monotonic()
         wanted = wanted_inputs(recipe)
+        far = dict.fromkeys(one.uri for one in wanted if one.uri.startswith(("hf://", "s3://")))
+        if far:
+            status.wait_for(f"the download of {', '.join(far)}")
         self._pool = ThreadPoolExecutor(max_workers=len(wanted), thread_name_prefix="fetch")
         # One URI named twice (a model and its tokenizer) is fetched once.
         self._paths: dict[str, Future[Path]] = {}

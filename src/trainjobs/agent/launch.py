@@ -67,6 +67,14 @@ def plan_launch(
     return Launch((sys.executable, "-I", "-S", _LEASH, str(os.getpid()), *command), {**clean, **extra})
 
 
+def until_first_step(recipe: Recipe, meeting: Rendezvous) -> str:
+    """What is waited for between the start of a training and its first step."""
+    nodes = recipe.processes.nodes
+    if nodes == 1:
+        return "the first step: libraries, model and data are loaded"
+    return f"the first step: {nodes} nodes meet at {meeting.address}:{meeting.port}, and load model and data"
+
+
 def _program(recipe: Recipe, inputs: Inputs, recipe_path: Path) -> tuple[str, ...]:
     if not recipe.command:
         return ("-m", TRAINING_MODULE, str(recipe_path))

@@ -8,7 +8,7 @@ from time import monotonic
 from trainjobs.agent.progress import ProgressTracker, Report
 from trainjobs.api.status import DAMAGED_NAMED, CheckpointsStatus, DamagedCheckpoint
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.core.reports import Heartbeat, Stage, SyncState
+from trainjobs.core.reports import Heartbeat, Stage, SyncState, Wait
 
 
 class Status:
@@ -24,6 +24,7 @@ class Status:
         self._checkpoints = CheckpointsStatus()
         self._sync = SyncState()
         self._damaged: list[DamagedCheckpoint] = []
+        self._wait: Wait | None = None
         self._fetched: dict[str, float] = {}
         self.checkpoint_bytes = 0
         self.upload_bytes = 0
@@ -43,7 +44,19 @@ class Status:
         """Go on to another stage; its time counts from now."""
         with self._lock:
             self._stage = stage
+            self._wait = None
             self._tracker.sign(monotonic())
+
+    def wait_for(self, what: str) -> None:
+        """Note what is waited for, until the next stage; its time counts from when it was first said."""
+        with self._lock:
+            if self._wait is None or self._wait.what != what:
+                self._wait = Wait(what=what, since=datetime.now(UTC))
+
+    @property
+    def waits_for(self) -> str:
+        """What is waited for; empty for nothing that was said."""
+        return self._wait.what if self._wait else ""
 
     def take(self, reports: Iterable[Report]) -> None:
         """Add what training said."""
@@ -107,4 +120,5 @@ class Status:
                 checkpoints=self._checkpoints,
                 sync=self._sync,
                 damaged=self._damaged[-DAMAGED_NAMED:],
+                wait=self._wait,
             )

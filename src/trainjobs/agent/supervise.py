@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25
 # Of the grace: what training may take to save; the rest is for bringing the checkpoint to storage.
 _SAVING_SHARE = 0.7
+_COMPILERS_SECONDS = 2.0
+_COMPILATION = "a compiler: extensions are built, once on every machine, which takes minutes"
 
 Why = Literal["Ended", "Stopped", "Hung", "Fenced"]
 
@@ -61,6 +63,8 @@ class Supervision:
         self._watch = CheckpointWatch(output)
         self._stop_deadline: float | None = None
         self._printed = 0
+        self._next_look_for_compilers = 0.0
+        self._before_compiling = self._status.waits_for
         self.grace_ends: float | None = None
         """When the whole grace is over, on the monotonic clock; None while nobody asked to stop."""
 
@@ -89,6 +93,8 @@ class Supervision:
         begun = self._status.tracker().step is not None or not self._reports_steps
         if begun and self._status.stage == "Launching":
             self._status.enter("Training")
+        elif writing and self._status.stage == "Launching":
+            self._look_for_compilers()
         for checkpoint in self._watch.poll(time.monotonic(), writing=writing):
             self._status.stall_seconds += checkpoint.blocked_seconds
             self._status.sign_of_life()
@@ -99,6 +105,12 @@ class Supervision:
             printed, self._printed = self._printed, self._child.output_bytes
             if self._printed != printed:
                 self._status.sign_of_life()
+
+    def _look_for_compilers(self) -> None:
+        if time.monotonic() < self._next_look_for_compilers:
+            return
+        self._next_look_for_compilers = time.monotonic() + _COMPILERS_SECONDS
+        self._status.wait_for(_COMPILATION if self._child.compiles() else self._before_compiling)
 
     def _ended_by_us(self) -> TrainingEnd | None:
         if self._sync is not None and self._sync.fenced is not None:

@@ -1,7 +1,9 @@
 """One run as `trainjobs plan` shows it: its objects, why they would be refused, what it would need."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -18,6 +20,7 @@ from trainjobs.core.plan.estimate import (
     ROLLOUT_TASKS,
     Estimate,
     ModelShape,
+    Part,
     element_bytes,
     operations,
     steps,
@@ -35,6 +38,11 @@ from trainjobs.ml.data.files import data_files, is_rows, lines
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 """The API server gives a run its UID; names that contain it differ on a cluster."""
+SPEEDS_DIFFER = 2.0
+"""What a processor is faster or slower than the one that was measured, by this factor or less."""
+BYTES_PER_TOKEN = 4.0
+"""Of English in UTF-8 with the tokenizers of today; of Chinese a little less."""
+ROWS_MEASURED = 1000
 ASSUMED = Settings(
     storage_uri="s3://platform-storage/runs",
     image="trainjobs-trainer",
@@ -58,14 +66,17 @@ class Planned:
     operations: float | None
     """Floating-point operations at most; None where model or rows are not on this machine."""
     accelerated: bool
+    filled: float
+    """Which part of maxLength the texts fill, by their characters; 1 where they are not on this machine."""
 
     @property
-    def seconds(self) -> float | None:
-        """How long the steps take at most, at the speed that is assumed of a process."""
+    def seconds(self) -> tuple[float, float] | None:
+        """How long the steps take, at least and at most, by what is not known of texts and processors."""
         if self.operations is None:
             return None
         speed = ACCELERATOR_OPERATIONS if self.accelerated else CPU_OPERATIONS
-        return self.operations / (speed * self.recipe.processes.world_size)
+        longest = self.operations / (speed * self.recipe.processes.world_size)
+        return longest * self.filled / SPEEDS_DIFFER, longest * SPEEDS_DIFFER
 
     def as_json(self) -> dict[str, object]:
         """For programs; sizes in bytes."""
@@ -82,10 +93,10 @@ class Planned:
                 "steps": self.steps[1] if self.steps else self.recipe.training.max_steps,
                 "parameters": found.parameters if found else None,
                 "trainedParameters": found.trained if found else None,
-                "deviceMemory": {**found.memory, "total": found.device} if found else None,
+                "deviceMemory": {**_named(found.memory), "total": found.device} if found else None,
                 "checkpointBytes": found.checkpoint if found else None,
                 "operations": self.operations,
-                "seconds": self.seconds,
+                "seconds": {"least": self.seconds[0], "most": self.seconds[1]} if self.seconds else None,
             },
         }
 
@@ -109,11 +120,16 @@ class Planned:
         lines.append(f"about {size_text(found.checkpoint)} per checkpoint")
         if self.seconds is not None:
             what = "one A100 in bf16" if self.accelerated else "two CPU cores"
-            longest = clock(math.ceil(self.seconds))
+            least, most = (clock(math.ceil(seconds)) for seconds in self.seconds)
             lines.append(
-                f"at most {longest} of training, if every text is maxLength long, on {what} a process"
+                f"{least} to {most} of training: by how long the texts are, and at half to twice the speed "
+                f"of {what} a process"
             )
         return lines
+
+
+def _named(sizes: Mapping[Part, int]) -> dict[str, int]:
+    return {str(part): size for part, size in sizes.items()}
 
 
 def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
@@ -137,6 +153,7 @@ def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
         steps=planned_steps,
         operations=_operations(plan.recipe, model, planned_steps),
         accelerated=accelerated,
+        filled=_filled(run, file),
     )
 
 
@@ -169,6 +186,25 @@ def _rows(run: Run, file: Path) -> int | None:
     except InvalidData:
         # An estimate judges no data: `validate` and training do, with file and line.
         return None
+
+
+def _filled(run: Run, file: Path) -> float:
+    """Which part of maxLength the first training rows fill, at most."""
+    path = path_here(run.spec.dataset.train, file.parent)
+    if path is None:
+        return 1.0
+    try:
+        first = next((one for one in data_files(path)[0] if is_rows(one)), None)
+        if first is None:
+            return 1.0
+        with first.open("rb") as stream:
+            measured = islice(lines(stream, first.name), ROWS_MEASURED)
+            sizes = [len(line) for _, line in measured if line.strip()]
+    except InvalidData:
+        return 1.0
+    if not sizes:
+        return 1.0
+    return min(1.0, max(1.0, sum(sizes) / len(sizes) / BYTES_PER_TOKEN) / run.spec.dataset.max_length)
 
 
 def _lines(file: Path) -> int:

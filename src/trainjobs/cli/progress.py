@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -12,10 +13,12 @@ from trainjobs.api.runs import Run
 from trainjobs.core.decide.decision import Event
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.core.reports import Heartbeat
+from trainjobs.core.reports import Heartbeat, Wait
 
 PLAIN_SECONDS = 10.0
 """Between two lines of progress where there is no terminal."""
+WAIT_SECONDS = 5.0
+"""What takes less is not worth a line."""
 TOLD = frozenset({Reason.SUSPENDED, Reason.RESUMED, Reason.RESTARTING})
 RATE_BEATS = 20
 """The rate is taken over so many heartbeats."""
@@ -42,6 +45,7 @@ class ProgressWatcher:
         self._last_line = 0.0
         self._last_beat: tuple[int, str, int] | None = None
         self._batch = 1
+        self._told: list[Wait] = []
 
     def __enter__(self) -> "ProgressWatcher":
         return self
@@ -93,6 +97,13 @@ class ProgressWatcher:
         elif not self._quiet and total and time.monotonic() - self._last_line >= PLAIN_SECONDS:
             self._last_line = time.monotonic()
             self._print(f"  {heartbeat.stage} {step}/{total} {figures}")
+
+    def waits(self, wait: Wait) -> None:
+        """Say once what is waited for, if it takes a while."""
+        if (datetime.now(UTC) - wait.since).total_seconds() < WAIT_SECONDS or wait in self._told:
+            return
+        self._told.append(wait)
+        self._print(f"  {wait}", style="dim")
 
     def event(self, event: Event) -> None:
         """Tell what the bar does not show: warnings, stops and restarts; `events.log` has it all.

@@ -50,7 +50,8 @@ class Heartbeats:
 def is_news(before: Heartbeat, beat: Heartbeat) -> bool:
     """Whether a heartbeat says what a look at the run could make something of."""
     old_sync, sync = before.sync, beat.sync
-    if (before.stage, old_sync.healthy, old_sync.reason) != (beat.stage, sync.healthy, sync.reason):
+    said = (beat.stage, beat.wait, sync.healthy, sync.reason)
+    if (before.stage, before.wait, old_sync.healthy, old_sync.reason) != said:
         return True
     if before.checkpoints != beat.checkpoints or beat.time - before.time >= LOOK_EVERY:
         return True

@@ -4,7 +4,7 @@ The same records travel to the operator's status server in a cluster, and to the
 program on one machine.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -41,6 +41,16 @@ class SyncState(Section):
     """Checkpoints saved here and not yet complete in storage."""
 
 
+class Wait(Section):
+    """What a node waits for before its first step, and since when."""
+
+    what: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"waits for {self.what}, since {self.since.astimezone(UTC):%H:%M:%S} UTC"
+
+
 class Heartbeat(Section):
     """What one node's agent says every few seconds."""
 
@@ -56,6 +66,7 @@ class Heartbeat(Section):
     sync: SyncState = Field(default_factory=SyncState)
     damaged: Annotated[list[DamagedCheckpoint], Field(max_length=DAMAGED_NAMED)] = Field(default_factory=list)
     """Checkpoints that this attempt has passed over."""
+    wait: Wait | None = None
 
 
 class HeartbeatAnswer(Section):

@@ -1,7 +1,7 @@
 """The control loop of one run on this machine: observe, decide, carry out."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,9 +10,9 @@ from trainjobs.api.runs import Run
 from trainjobs.api.status import RunStatus
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.decision import Decision, Event, StartAttempt
-from trainjobs.core.decide.observed import DependencyState, Observed
+from trainjobs.core.decide.observed import DependencyState, Observed, PodState
 from trainjobs.core.plan.neutral import Plan, make_plan
-from trainjobs.core.reports import Directive, Heartbeat
+from trainjobs.core.reports import Directive, Heartbeat, Wait
 from trainjobs.core.settings import Settings
 from trainjobs.local.folder import RunFolder
 from trainjobs.local.nodes import (
@@ -38,6 +38,9 @@ class Watcher(Protocol):
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Node 0 said how far it is."""
+
+    def waits(self, wait: Wait) -> None:
+        """Something is waited for; said again while it lasts."""
 
     def event(self, event: Event) -> None:
         """Something happened that belongs to the run's story."""
@@ -111,7 +114,7 @@ class Driver:
         self._record(decision)
         self._carry_out(decision, reporting, now)
         self._attempts = [attempt for attempt in self._attempts if not attempt.gone(now)]
-        self._show(server)
+        self._show(server, pods)
         return self._settled(now)
 
     def _record(self, decision: Decision) -> None:
@@ -148,10 +151,15 @@ class Driver:
         current = self._run.status.attempt
         return "Stop" if heartbeat.attempt < current else "Continue"
 
-    def _show(self, server: StatusServer) -> None:
+    def _show(self, server: StatusServer, pods: Sequence[PodState]) -> None:
+        missing = next((pod for pod in pods if pod.scheduling_message and not pod.scheduled), None)
+        if missing is not None:
+            self._watcher.waits(Wait(what=missing.scheduling_message, since=missing.created))
         for heartbeat in server.heartbeats():
             if heartbeat.node_rank == 0 and heartbeat.attempt == self._run.status.attempt:
                 self._watcher.beat(heartbeat)
+                if missing is None and heartbeat.wait is not None:
+                    self._watcher.waits(heartbeat.wait)
 
     def _settled(self, now: datetime) -> bool:
         if not all(pod.terminal for attempt in self._attempts for pod in attempt.pods(now)):

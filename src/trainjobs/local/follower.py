@@ -15,7 +15,7 @@ from trainjobs.api.runs import Run
 from trainjobs.core.decide.decision import StartAttempt
 from trainjobs.core.decide.observed import PodState
 from trainjobs.core.plan.neutral import make_plan
-from trainjobs.core.reports import Directive, Heartbeat
+from trainjobs.core.reports import Directive, Heartbeat, Wait
 from trainjobs.errors import InvalidRecipe, RendezvousFailed, StorageUnavailable
 from trainjobs.local.driver import Watcher
 from trainjobs.local.folder import RunFolder
@@ -81,13 +81,15 @@ class Follower:
         return code
 
     def _until_the_end(self) -> int:
-        heard = time.monotonic()
+        heard, since = time.monotonic(), datetime.now(UTC)
         joined = False
         with StatusServer(_go_on) as server:
             reporting = self._reporting(server)
             try:
                 while not self._stopping.is_set():
                     answer = self._say(server)
+                    if answer is None or answer.assignment is None:
+                        self._watcher.waits(Wait(what=f"node 0 at {self._where}", since=since))
                     if answer is None:
                         patience = SILENT_SECONDS if joined else JOIN_SECONDS
                         if time.monotonic() - heard > patience:

@@ -50,7 +50,7 @@ class RemoteNode:
         """What its program said last; lost when it has been silent for too long."""
         with self._lock:
             if self._heard is None:
-                waiting = f"waiting for: trainjobs run … --node-rank {self._pod.node_rank} on another machine"
+                waiting = f"trainjobs run … --node-rank {self._pod.node_rank} on another machine"
                 return replace(self._pod, scheduling_message=waiting)
             silent = time.monotonic() - self._heard
             if silent > SILENT_SECONDS and not self._pod.terminal and self._pod.ready_lost is None:

@@ -20,7 +20,7 @@ from trainjobs.core.decide.observed import DependencyState
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.recipe.resolve import store_uri
 from trainjobs.core.recipe.support import check_support
-from trainjobs.core.reports import Heartbeat
+from trainjobs.core.reports import Heartbeat, Wait
 from trainjobs.core.settings import Settings
 from trainjobs.core.uris import Scheme, parse_uri
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
@@ -67,6 +67,9 @@ class Unwatched:
         """Nothing."""
 
     def beat(self, heartbeat: Heartbeat) -> None:
+        """Nothing."""
+
+    def waits(self, wait: Wait) -> None:
         """Nothing."""
 
     def event(self, event: Event) -> None:

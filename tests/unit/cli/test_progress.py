@@ -9,7 +9,7 @@ from trainjobs.api.conditions import Reason
 from trainjobs.api.status import Metrics, Progress
 from trainjobs.cli.progress import ProgressWatcher, clock
 from trainjobs.core.decide.decision import Event
-from trainjobs.core.reports import Heartbeat
+from trainjobs.core.reports import Heartbeat, Wait
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -45,6 +45,20 @@ def test_who_wants_no_progress_is_told_warnings_all_the_same():
     watcher.event(Event("Normal", Reason.RESTARTING, "attempt 2 follows"))
     watcher.event(Event("Warning", Reason.CHECKPOINT_DAMAGED, "checkpoint 9 is damaged"))
     assert shown.getvalue() == "  CheckpointDamaged: checkpoint 9 is damaged\n"
+
+
+def test_what_is_waited_for_is_said_in_one_line_and_once():
+    shown = io.StringIO()
+    watcher = ProgressWatcher(Console(file=shown))
+    watcher.waits(Wait(what="the download of hf://o/name", since=datetime.now(UTC)))
+    assert shown.getvalue() == ""
+    for what in ("the download of hf://o/name", "the first step"):
+        for _ in range(2):
+            watcher.waits(Wait(what=what, since=NOW))
+    assert shown.getvalue().splitlines() == [
+        "  waits for the download of hf://o/name, since 00:00:00 UTC",
+        "  waits for the first step, since 00:00:00 UTC",
+    ]
 
 
 def test_times_are_written_as_clocks_show_them():

@@ -7,6 +7,7 @@ from trainjobs.api.conditions import ConditionType, Reason
 from trainjobs.api.status import RunStatus
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.attempt import Attempt, has_machine, has_started
+from trainjobs.core.decide.observed import PodState
 from trainjobs.core.reports import Heartbeat
 
 SILENCE: Final = timedelta(minutes=3)
@@ -52,15 +53,23 @@ def _running(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool
         reason = Reason.STARTING if running else Reason.QUEUED if queued else Reason.PENDING
         waiting = next((pod for pod in attempt.pods if pod.waiting_reason), None)
         if waiting is not None:
-            message += (
-                f"; node {waiting.node_rank}: {waiting.waiting_reason} {waiting.waiting_message}".rstrip()
-            )
+            message += f"; {_held_up(waiting)}"
         return conditions.false(status, ConditionType.RUNNING, reason, message, now)
     if moving:
         return conditions.true(status, ConditionType.RUNNING, Reason.TRAINING, message, now)
     leader = attempt.heartbeat(0)
     message += f"; node 0 is at: {leader.stage}" if leader else "; no step yet"
+    if leader is not None and leader.wait is not None:
+        message += f"; it {leader.wait}"
     return conditions.true(status, ConditionType.RUNNING, Reason.STARTING, message, now)
+
+
+def _held_up(pod: PodState) -> str:
+    """What a pod waits for, in the kubelet's words; it has none for the usual: an image that is pulled."""
+    said = pod.waiting_message
+    if pod.waiting_reason in ("ContainerCreating", "PodInitializing") and not said:
+        said = "waits for its image and its volumes"
+    return f"node {pod.node_rank}: {pod.waiting_reason} {said}, since {pod.created:%H:%M:%S %Z}"
 
 
 def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:

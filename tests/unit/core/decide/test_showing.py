@@ -30,7 +30,7 @@ from trainjobs.api.status import (
 from trainjobs.core.decide import conditions, decide
 from trainjobs.core.decide.display import display, duration
 from trainjobs.core.decide.observed import Observed
-from trainjobs.core.reports import SyncState
+from trainjobs.core.reports import SyncState, Wait
 
 
 def test_a_transition_time_moves_only_when_the_status_flips() -> None:
@@ -66,6 +66,31 @@ def test_how_an_attempt_stands(pods, phase, scheduled, running_) -> None:
     assert status.phase == phase
     assert condition(status, "Scheduled")[1] == scheduled
     assert condition(status, "Running")[1] == running_
+
+
+@pytest.mark.parametrize(
+    ("pods", "beats", "said"),
+    [
+        (
+            (pod(scheduled=True, waiting_reason="ContainerCreating"),),
+            (),
+            "0 of 1 nodes run; node 0: ContainerCreating waits for its image and its volumes, since ",
+        ),
+        (
+            (pod(scheduled=True, waiting_reason="ImagePullBackOff", waiting_message="no such image"),),
+            (),
+            "node 0: ImagePullBackOff no such image, since ",
+        ),
+        (
+            (running(),),
+            (beat(4, stage="Fetching", wait=Wait(what="the download of hf://o/name", since=at(3))),),
+            "1 of 1 nodes run; node 0 is at: Fetching; it waits for the download of hf://o/name, since ",
+        ),
+    ],
+)
+def test_what_is_waited_for_and_since_when_stands_in_the_condition(pods, beats, said) -> None:
+    status = settled(Observed(begin(make_run()), (job(),), pods, beats), 5).status
+    assert said in conditions.find(status, ConditionType.RUNNING).message
 
 
 def test_the_story_of_a_run_is_told_once() -> None:
