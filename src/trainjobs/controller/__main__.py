@@ -3,5 +3,7 @@
 import sys
 
 from trainjobs.controller.main import main
+from trainjobs.printing import survive
 
+survive()
 sys.exit(main())

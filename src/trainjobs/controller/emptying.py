@@ -7,6 +7,7 @@ from trainjobs.agent.places import volume_uri
 from trainjobs.core.checkpoints.layout import ARTIFACTS, ATTEMPTS, CHECKPOINTS, MANIFEST
 from trainjobs.core.plan.sources import CLAIMS
 from trainjobs.errors import TrainjobsError
+from trainjobs.printing import survive
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.store import Store
 
@@ -41,4 +42,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    survive()
     sys.exit(main(sys.argv[1:]))

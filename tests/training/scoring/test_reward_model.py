@@ -35,6 +35,12 @@ def plain_scores(folder: Path, text: str) -> list[float]:
     return [2.5 + 5.0 * float(value) for value in output]
 
 
+def test_a_run_whose_model_is_elsewhere_says_how_it_comes_here(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text("{}")
+    with pytest.raises(ModelNotFound, match=f"no model here: .* trainjobs pull {tmp_path} brings it"):
+        RewardModel.load(tmp_path)
+
+
 def test_scores_equal_a_plain_forward_pass_of_each_text_alone(model: RewardModel, model_folder: Path) -> None:
     for text, score in zip(TEXTS, model.score(TEXTS, batch_size=4), strict=True):
         expected = plain_scores(model_folder, text)

@@ -152,12 +152,18 @@ def model_folder(path: Path) -> Path:
     """The model's own folder: `path`, or `artifacts/model` or `model` in it.
 
     Raises:
-        ModelNotFound: there is nothing at `path`.
+        ModelNotFound: there is nothing at `path`, or it is a run whose model is not here.
     """
     if not path.is_dir():
         raise ModelNotFound(f"{path}: no such folder; give a run's folder, or the model's")
     inside = path / MODEL
-    return artifact_here(path, MODEL) or (inside if inside.is_dir() else path)
+    found = artifact_here(path, MODEL) or (inside if inside.is_dir() else path)
+    if found == path and (path / "status.json").is_file():
+        raise ModelNotFound(
+            f"{path}: this run has no model here: it is not finished, or keeps it in a storage of its own; "
+            f"trainjobs pull {path} brings it from there"
+        )
+    return found
 
 
 def hold_to_range(scores: npt.NDArray[np.float64], config: ScoringConfig) -> npt.NDArray[np.float64]:
