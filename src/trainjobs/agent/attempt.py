@@ -120,7 +120,7 @@ class Attempt:
         if self._options.node_rank == 0:
             store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
             keep = retention_of(self._recipe.checkpoints)
-            self._status.set_checkpoints(stored(store, keep))
+            self._status.set_checkpoints(stored(store, keep, uri=self._recipe.store))
             resume = prepared.claimed.claim.resume
             fetch_best_weights(store, resume, keep, self._workspace.resume, self._status.pass_over)
         # From here on there is something to do while storage is away.

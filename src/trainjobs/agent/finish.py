@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
 from trainjobs.api.status import Artifacts, BestMetric, Metrics
-from trainjobs.core.checkpoints.layout import RESULT
+from trainjobs.core.checkpoints.layout import RESULT, artifact_folder
 from trainjobs.core.outputs import ADAPTER, DONE, MODEL, REPORT_FILES, Done
 from trainjobs.core.reports import Outcome, SyncState
 from trainjobs.errors import AccessDenied, CorruptCheckpoint, Fenced, InvalidData, StorageUnavailable
@@ -115,7 +115,7 @@ class Delivery:
         self._status.upload_seconds += time.monotonic() - started
         shutil.rmtree(folder, ignore_errors=True)
         _log.info("artifact %s is in storage (%d bytes)", name, manifest.size)
-        return f"{self._store.store.uri}/artifacts/{name}"
+        return f"{self._status.recipe.store}/{artifact_folder(name)}"
 
     def _insist(self, action: Callable[[], Result]) -> Result:
         pause = _FIRST_PAUSE

@@ -26,14 +26,20 @@ def retention_of(checkpoints: Checkpoints) -> Retention:
     return Retention(checkpoints.keep_latest, Best(best.count, best.metric, direction_of(best)))
 
 
-def stored(store: CheckpointStore, retention: Retention) -> CheckpointsStatus:
-    """Return which checkpoints storage holds, newest and best."""
+def stored(store: CheckpointStore, retention: Retention, *, uri: str) -> CheckpointsStatus:
+    """Return which checkpoints storage holds, newest and best.
+
+    Args:
+        store: the run's folder as this node sees it.
+        retention: which of them is the best.
+        uri: the run's folder as everybody may name it; of a volume, a node sees the mount alone.
+    """
     complete = store.complete()
     if not complete:
         return CheckpointsStatus()
 
     def about(ref: CheckpointRef, manifest: Manifest) -> CheckpointStatus:
-        return CheckpointStatus(step=ref.step, uri=f"{store.store.uri}/{ref.folder}", time=manifest.created)
+        return CheckpointStatus(step=ref.step, uri=f"{uri}/{ref.folder}", time=manifest.created)
 
     newest = max(complete)
     best: tuple[CheckpointRef, ...] = ()

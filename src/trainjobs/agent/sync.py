@@ -142,7 +142,7 @@ class CheckpointSync:
 
     def refresh(self) -> None:
         """Read again which checkpoints storage holds."""
-        self._status.set_checkpoints(stored(self._store, self._retention))
+        self._status.set_checkpoints(stored(self._store, self._retention, uri=self._status.recipe.store))
 
     def _arrived(self, checkpoint: LocalCheckpoint) -> None:
         with self._changed:
