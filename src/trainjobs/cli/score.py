@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 from rich.console import Console
 
-from trainjobs.cli.console import Output, OutputOption, print_json
+from trainjobs.cli.console import Output, OutputOption, note_line, print_json
 from trainjobs.cli.learning import ModelTarget, need_torch, plain_table
 from trainjobs.cli.targets import check_target, writing
 from trainjobs.errors import InvalidData, UsageError
@@ -84,10 +84,9 @@ def score(
         _check_limit(loaded, min_overall)
     if text:
         if loaded.config.parts != ["text"]:
-            typer.echo(
+            note_line(
                 "note: this model was trained on reports with their system prompt and input data, and judges "
-                "a bare text by less than it knows; give a FILE with the three parts",
-                err=True,
+                "a bare text by less than it knows; give a FILE with the three parts"
             )
         job.show(list(zip(text, loaded.score(text, batch_size=batch_size), strict=True)))
     elif file is not None:

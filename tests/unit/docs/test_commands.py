@@ -53,4 +53,4 @@ def test_the_readme_says_how_a_shell_finds_the_program_before_it_uses_it() -> No
     assert ". .venv/bin/activate" in block[1]
     shell = f". {shlex.quote(str(Path(sys.prefix, 'bin', 'activate')))} && command -v trainjobs"
     found = subprocess.run(["sh", "-c", shell], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
-    assert found.stdout.strip() == str(Path(sys.prefix, "bin", "trainjobs"))
+    assert Path(found.stdout.strip()).samefile(Path(sys.prefix, "bin", "trainjobs"))
