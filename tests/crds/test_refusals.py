@@ -305,7 +305,7 @@ def test_a_bad_manifest_on_disk_is_refused_with_its_file_and_line(tmp_path: Path
     reading = check(MINIMAL.read_text().replace("name: accuracy", "nme: accuracy"), "rmrun.yaml")
     assert [str(fault) for fault in reading.faults] == [
         "rmrun.yaml line 15: spec.objective.regression.dimensions[0].name: is missing; add it: "
-        "letters, digits, '_', '.' and '-', beginning with a letter or '_'",
+        "letters of any language, digits, '_', '.' and '-', beginning with a letter or '_', without spaces",
         "rmrun.yaml line 15: spec.objective.regression.dimensions[0].nme: "
         "there is no such field; did you mean name?",
     ]
