@@ -28,7 +28,7 @@ from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.heads import HeadOptions
 from trainjobs.ml.modeling.regression import Model, build_model, load_trained
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer, longest_input
-from trainjobs.ml.training.collation import PaddingCollator, Row
+from trainjobs.ml.training.regression_dataset import Padding, Row
 from trainjobs.ml.training.statistics import TrainingStats
 
 HEAD = HeadOptions(["accuracy", "depth"])
@@ -161,10 +161,10 @@ def test_stretched_rotary_positions_count(config: dict[str, Any], usable: int) -
 
 def test_a_batch_is_never_rounded_up_beyond_the_longest_text() -> None:
     row: Row = {"input_ids": np.arange(58, dtype=np.int32), "labels": np.zeros(1, dtype=np.float32)}
-    collate = PaddingCollator(0, multiple=8, longest=60)
-    assert collate([row])["input_ids"].shape == (1, 60)
+    padding = Padding(0, multiple=8, longest=60)
+    assert padding.batch([row]).inputs["input_ids"].shape == (1, 60)
     row["input_ids"] = np.arange(3, dtype=np.int32)
-    assert collate([row])["input_ids"].shape == (1, 8)
+    assert padding.batch([row]).inputs["input_ids"].shape == (1, 8)
 
 
 def make_reward_model(folder: Path, bert: Path, labels: int) -> Path:

@@ -12,15 +12,15 @@ TARGETS = torch.tensor([[0.5, 1.0], [0.0, -2.0]])
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        # Columns: squares 0.25 and 9, 1 and 0; means 4.625 and 0.5; weights 3 and 1.
-        ("MSE", (3 * 4.625 + 0.5) / 4),
-        # Absolute 0.5 and 3, 1 and 0; means 1.75 and 0.5.
-        ("MAE", (3 * 1.75 + 0.5) / 4),
-        # Halves of squares up to 1, then |d| - 0.5: 0.125 and 2.5, 0.5 and 0; means 1.3125 and 0.25.
-        ("Huber", (3 * 1.3125 + 0.25) / 4),
+        # Columns: squares 0.25 and 9, 1 and 0; sums 9.25 and 1; weights 3 and 1.
+        ("MSE", (3 * 9.25 + 1) / 4),
+        # Absolute 0.5 and 3, 1 and 0; sums 3.5 and 1.
+        ("MAE", (3 * 3.5 + 1) / 4),
+        # Halves of squares up to 1, then |d| - 0.5: 0.125 and 2.5, 0.5 and 0; sums 2.625 and 0.5.
+        ("Huber", (3 * 2.625 + 0.5) / 4),
     ],
 )
-def test_the_loss_is_the_weighted_mean_over_dimensions(kind: Kind, expected: float) -> None:
+def test_the_loss_is_the_weighted_mean_over_dimensions_summed_over_rows(kind: Kind, expected: float) -> None:
     loss = regression_loss(PREDICTIONS, TARGETS, torch.tensor([3.0, 1.0]), kind)
     assert loss.item() == pytest.approx(expected, abs=1e-7)
 

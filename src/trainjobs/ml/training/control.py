@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import torch
-import torch.distributed as dist
-
 from trainjobs.core.outputs import REQUEST
+from trainjobs.ml.training.processes import Processes
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -36,18 +34,12 @@ class Control:
     A signal only sets a flag: what is asked happens between two steps, when the state is whole.
     """
 
-    def __init__(self, output: Path, save_every_seconds: int | None) -> None:
+    def __init__(self, output: Path, processes: Processes, save_every_seconds: int | None) -> None:
         self._request = output / REQUEST
+        self._processes = processes
         self._every = save_every_seconds
         self._saved_at = time.monotonic()
         self._terminated = threading.Event()
-        self._group: dist.ProcessGroup | None = None
-        self._alone = not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1)
-        if not self._alone:
-            # On the host, whatever moves gradients: no device has to wait for it.
-            group = dist.new_group(backend="gloo")
-            assert isinstance(group, dist.ProcessGroup)
-            self._group = group
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -61,12 +53,7 @@ class Control:
 
     def agree(self) -> Wish:
         """Return what all processes will do after this step. Every process has to call it."""
-        wish = self._own_wish()
-        if self._alone:
-            return wish
-        strongest = torch.tensor([int(wish)])
-        dist.all_reduce(strongest, op=dist.ReduceOp.MAX, group=self._group)
-        return Wish(int(strongest.item()))
+        return Wish(self._processes.largest(int(self._own_wish())))
 
     def saved(self) -> None:
         """Note that a checkpoint was just taken: the clock starts anew and a wish to save is granted."""

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ from trainjobs.api.objective import Regression
 from trainjobs.core.outputs import ENVIRONMENT
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidRecipe, Preempted, StorageUnavailable
-from trainjobs.ml.data.order import grouped_by_length, shuffled
+from trainjobs.ml.data.order import Order, grouped_by_length, shuffled
 from trainjobs.ml.modeling.architectures import padding_token
 from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.heads import HeadOptions
@@ -25,22 +26,23 @@ from trainjobs.ml.training.callbacks.history import History
 from trainjobs.ml.training.callbacks.log_lines import LogLines
 from trainjobs.ml.training.callbacks.progress import Progress, ProgressSender
 from trainjobs.ml.training.checkpoints import Checkpoints, LibraryCheckpoints, StagedCheckpoints
-from trainjobs.ml.training.collation import PaddingCollator
 from trainjobs.ml.training.constants import write_constants
 from trainjobs.ml.training.control import Control
 from trainjobs.ml.training.files import write_json
 from trainjobs.ml.training.gathering import gather_weights, saved_model, whole_model
 from trainjobs.ml.training.precision import Precision, base_dtype, resolve_precision
+from trainjobs.ml.training.processes import Processes
 from trainjobs.ml.training.provenance import environment
 from trainjobs.ml.training.regression_data import RegressionData, load_data
-from trainjobs.ml.training.regression_trainer import RegressionTrainer
+from trainjobs.ml.training.regression_dataset import Padding
+from trainjobs.ml.training.regression_learner import RegressionLearner
 from trainjobs.ml.training.result import Trained, write_result
 from trainjobs.ml.training.resuming import forget_after, read_state
 from trainjobs.ml.training.saver import SaveFigures
 from trainjobs.ml.training.session import Session
 from trainjobs.ml.training.steps import Steps, plan_steps
 from trainjobs.ml.training.strategy import shards_weights
-from trainjobs.ml.training.trainer import EpochSampler
+from trainjobs.ml.training.trainer import RunTrainer
 
 _log = logging.getLogger("trainjobs.training")
 
@@ -81,11 +83,13 @@ class RegressionRun:
     def train(self, *watching: TrainerCallback) -> Trained:
         """Train from the start, or from where the recipe says, to the end; `watching` are called last."""
         recipe = self._session.recipe
-        control = Control(self._session.output, recipe.checkpoints.save_every_seconds)
+        processes = Processes()
+        control = Control(self._session.output, processes, recipe.checkpoints.save_every_seconds)
         cadence = Cadence(self.steps, control, validates=self.data.validation is not None)
         stopping = recipe.training.early_stopping
         patience = EarlyStopping(stopping, recipe.checkpoints.keep_best) if stopping else None
-        trainer, checkpoints = self._trainer([cadence, *([patience] if patience else []), *watching])
+        callbacks = [cadence, *([patience] if patience else []), *watching]
+        trainer, checkpoints = self._trainer(callbacks, processes)
         started = time.monotonic()
         over = self._nothing_left(patience)
         with control.listening(), checkpoints:
@@ -111,7 +115,7 @@ class RegressionRun:
     def _sharded(self) -> bool:
         return shards_weights(self._session.recipe.processes.strategy)
 
-    def _whole(self, trainer: RegressionTrainer, *, trained: bool) -> Model:
+    def _whole(self, trainer: RunTrainer, *, trained: bool) -> Model:
         """Return the model with all its weights, on the leading process. Every process has to call it."""
         held: Model = trainer.accelerator.unwrap_model(trainer.model)
         if not self._sharded:
@@ -123,7 +127,9 @@ class RegressionRun:
             return whole_model(self._build, weights)
         return saved_model(self._build, Path(str(self._session.inputs.resume_from)))
 
-    def _trainer(self, callbacks: list[TrainerCallback]) -> tuple[RegressionTrainer, Checkpoints]:
+    def _trainer(
+        self, callbacks: list[TrainerCallback], processes: Processes
+    ) -> tuple[RunTrainer, Checkpoints]:
         recipe, session = self._session.recipe, self._session
         set_seed(recipe.training.seed)
         model = self._build()
@@ -131,10 +137,10 @@ class RegressionRun:
         sharded = recipe.processes.strategy.type != "DDP"
         kind = LibraryCheckpoints if sharded else StagedCheckpoints
         checkpoints = kind(session.output, constants)
-        trainer = RegressionTrainer(
-            objective=self._regression,
-            normalization=self.data.scoring.normalization,
-            sampler=self._sampler(),
+        trainer = RunTrainer(
+            learner=self._learner(padding_token(model.config)),
+            order=self._order(),
+            processes=processes,
             checkpoints=checkpoints,
             strategy=recipe.processes.strategy,
             steps=self.steps,
@@ -142,11 +148,6 @@ class RegressionRun:
             args=self._arguments,
             train_dataset=self.data.train,
             eval_dataset=self.data.validation,
-            data_collator=PaddingCollator(
-                padding_token(model.config),
-                multiple=1 if self._precision == "FP32" else 8,
-                longest=self.data.scoring.max_length,
-            ),
             callbacks=[*callbacks, *self._reporting()],
         )
         return trainer, checkpoints
@@ -162,14 +163,20 @@ class RegressionRun:
         )
         return build_model(Path(self._session.inputs.model), self.tokenizer, head, adapter, load)
 
-    def _sampler(self) -> EpochSampler:
+    def _learner(self, pad_token_id: int) -> RegressionLearner:
+        padding = Padding(
+            pad_token_id,
+            multiple=1 if self._precision == "FP32" else 8,
+            longest=self.data.scoring.max_length,
+        )
+        return RegressionLearner(self._regression, self.data.scoring.normalization, padding)
+
+    def _order(self) -> Callable[[int], Order]:
         recipe, lengths = self._session.recipe, self.data.train.lengths
         seed, batch = recipe.training.seed, recipe.effective_batch_size
         if recipe.training.length_grouping:
-            return EpochSampler(
-                len(lengths), lambda epoch: grouped_by_length(lengths, batch, seed=seed, epoch=epoch)
-            )
-        return EpochSampler(len(lengths), lambda epoch: shuffled(len(lengths), seed=seed, epoch=epoch))
+            return lambda epoch: grouped_by_length(lengths, batch, seed=seed, epoch=epoch)
+        return lambda epoch: shuffled(len(lengths), seed=seed, epoch=epoch)
 
     def _reporting(self) -> list[TrainerCallback]:
         if not self._session.leads:

@@ -20,7 +20,7 @@ from trainjobs.ml.evaluation.raters import Agreement, agreement
 from trainjobs.ml.modeling.normalization import fit_normalization, to_outputs
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.modeling.tokenizer import longest_input
-from trainjobs.ml.training.collation import RegressionDataset
+from trainjobs.ml.training.regression_dataset import RegressionDataset
 
 _log = logging.getLogger("trainjobs.training")
 _NAMED = 5

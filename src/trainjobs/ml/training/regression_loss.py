@@ -9,7 +9,7 @@ Kind = Literal["MSE", "Huber", "MAE"]
 
 
 def regression_loss(predictions: Tensor, targets: Tensor, weights: Tensor, kind: Kind = "MSE") -> Tensor:
-    """Loss per dimension, averaged over the batch, then over dimensions by their weights.
+    """Loss of each row, averaged over dimensions by their weights, and summed over the batch.
 
     Args:
         predictions: the head's outputs, shape [batch, dimensions], any float dtype; computed in float32.
@@ -31,4 +31,4 @@ def regression_loss(predictions: Tensor, targets: Tensor, weights: Tensor, kind:
             losses = functional.huber_loss(predictions, targets, reduction="none", delta=1.0)
         case "MAE":
             losses = functional.l1_loss(predictions, targets, reduction="none")
-    return losses.mean(dim=0) @ weights / weights.sum()
+    return losses.sum(dim=0) @ weights / weights.sum()

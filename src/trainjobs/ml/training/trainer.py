@@ -8,7 +8,7 @@ by our saver; validation that leaves the random numbers of training alone.
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,65 +16,54 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerState
 from transformers.integrations.integration_utils import KubeflowCallback
+from transformers.trainer_utils import EvalLoopOutput
 
 from trainjobs.api.topology import Strategy
 from trainjobs.errors import Diverged
 from trainjobs.ml.data.order import Order
+from trainjobs.ml.training.batches import Batch, StepBatches, load_batches
 from trainjobs.ml.training.checkpoints import Checkpoints
 from trainjobs.ml.training.control import StopAsked
+from trainjobs.ml.training.learner import Learner
+from trainjobs.ml.training.processes import Processes
 from trainjobs.ml.training.steps import Steps
 from trainjobs.ml.training.strategy import check_sharded
-
-
-class EpochSampler(Sampler[int]):
-    """Visits rows in the order of the epoch it was last told."""
-
-    def __init__(self, rows: int, order: Callable[[int], Order]) -> None:
-        self._rows = rows
-        self._order = order
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return self._rows
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield indices of rows."""
-        return iter(self._order(self._epoch).tolist())
+from trainjobs.ml.training.validation import Measured, measure
 
 
 class RunTrainer(Trainer):
-    """Base of this project's trainers."""
+    """Trains what a learner learns; one process's part of it."""
+
+    # The loss is divided by the items of the whole step already.
+    loss_is_scaled_for_ga = True
 
     def __init__(
         self,
         *,
-        sampler: EpochSampler,
+        learner: Learner,
+        order: Callable[[int], Order],
+        processes: Processes,
         checkpoints: Checkpoints,
         strategy: Strategy,
         steps: Steps,
         **options: Any,
     ) -> None:
-        """`options`: the library's own."""
+        """`order`: the order of the training rows in an epoch; `options`: the library's own."""
         super().__init__(**options)
-        # With it the library multiplies losses that it does not know by accumulation and processes.
-        self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.remove_callback(KubeflowCallback)
-        self._sampler = sampler
+        self._learner = learner
+        self._processes = processes
+        self._batches = self._dealt(self.train_dataset, order, self.args.per_device_train_batch_size)
         self._checkpoints = checkpoints
         self._strategy = strategy
         self._steps = steps
         self._step_loss: Tensor | None = None
-        self._tokens = 0
-        self._rows = 0
+        self._tokens = 0.0
+        self._rows = 0.0
         self._logged_at = time.monotonic()
 
     # The beginning.
@@ -91,14 +80,44 @@ class RunTrainer(Trainer):
             self._load_from_checkpoint(checkpoint)
         self.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
 
-    # The order of rows.
+    # Rows.
 
-    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
-        return self._sampler
+    def get_train_dataloader(self) -> DataLoader[Batch]:
+        """Return the training rows of this process in batches."""
+        return self._loader(self.train_dataset, self._batches)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Batch]:
+        """Return the validation rows of this process in batches; they stand by length already."""
+        rows: Any = eval_dataset if eval_dataset is not None else self.eval_dataset
+        order = np.arange(len(rows))
+        return self._loader(rows, self._dealt(rows, lambda _: order, self.args.eval_batch_size))
+
+    def _dealt(self, rows: Any, order: Callable[[int], Order], batch: int) -> StepBatches:
+        processes, rank = self.args.world_size, self.args.process_index
+        return StepBatches(len(rows), order, batch=batch, processes=processes, rank=rank)
+
+    def _loader(self, rows: Any, batches: StepBatches) -> DataLoader[Batch]:
+        return load_batches(
+            rows,
+            self._learner.collate,
+            batches,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            persistent_workers=self.args.dataloader_persistent_workers,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+        )
+
+    def _prepare_inputs(self, inputs: Batch) -> Batch:  # type: ignore[override]
+        # With DeepSpeed the library would round what a model should put out to half precision.
+        return inputs.to(self.args.device)
+
+    def floating_point_ops(self, inputs: Batch) -> int:  # type: ignore[override]
+        """Return the library's estimate for a batch."""
+        return int(super().floating_point_ops(dict(inputs.inputs)))
 
     def _run_epoch(self, *, epoch: int, **options: Any) -> None:  # type: ignore[override]
         # The library does not reach the sampler through the loader that skips rows after a resume.
-        self._sampler.set_epoch(epoch)
+        self._batches.set_epoch(epoch)
         self._validate_what_is_owed()
         super()._run_epoch(epoch=epoch, **options)  # type: ignore[no-untyped-call]
 
@@ -112,14 +131,37 @@ class RunTrainer(Trainer):
 
     # Steps.
 
-    def training_step(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
-    ) -> Tensor:
-        """Train on one batch and note its size and loss."""
-        self._count(inputs)
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Any:
+        """Return for each term the items of a whole step, on all processes, and note rows and tokens."""
+        sizes = [(*batch.items, batch.tokens, len(batch.rows)) for batch in batch_samples]
+        *items, tokens, rows = self._processes.sums([sum(column) for column in zip(*sizes, strict=True)])
+        self._tokens += tokens
+        self._rows += rows
+        return items
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """Train on one batch and note its loss."""
         loss = super().training_step(model, inputs, num_items_in_batch)
         self._step_loss = loss if self._step_loss is None else self._step_loss + loss
         return loss
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Any,
+        return_outputs: bool = False,  # noqa: FBT001, FBT002
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return what a batch adds to the loss of its step, times the processes.
+
+        DDP, FSDP and DeepSpeed average gradients over the processes, and the library the loss it logs:
+        the mean of what is returned here is the step's whole loss over its whole items.
+        """
+        sums = self._learner.losses(model, inputs).sums
+        parts = zip(self._learner.terms.values(), num_items_in_batch, strict=True)
+        factors = [self.args.world_size * weight / items if items else 0.0 for weight, items in parts]
+        counts = float(inputs.counts)
+        return sum(counts * factor * part for factor, part in zip(factors, sums.unbind(), strict=True))
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
@@ -139,21 +181,15 @@ class RunTrainer(Trainer):
                     " the checkpoints before it are kept"
                 )
 
-    def _count(self, inputs: dict[str, Any]) -> None:
-        # Counted where the collator left the batch: no device has to be waited for.
-        self._tokens += inputs.pop("tokens")
-        self._rows += len(inputs["labels"])
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the speed since the last line of training figures."""
         if "loss" in logs:
             now = time.monotonic()
             seconds = max(now - self._logged_at, 1e-9)
-            processes = self.args.world_size
-            logs["tokens_per_second"] = self._tokens * processes / seconds
-            logs["samples_per_second"] = self._rows * processes / seconds
-            self.state.num_input_tokens_seen += self._tokens * processes
-            self._tokens = self._rows = 0
+            logs["tokens_per_second"] = self._tokens / seconds
+            logs["samples_per_second"] = self._rows / seconds
+            self.state.num_input_tokens_seen += int(self._tokens)
+            self._tokens = self._rows = 0.0
             self._logged_at = now
         super().log(logs, start_time)
 
@@ -172,6 +208,37 @@ class RunTrainer(Trainer):
                 self.control.should_training_stop = True
                 return {}
         return metrics
+
+    def evaluation_loop(
+        self, dataloader: DataLoader[Batch], *args: Any, metric_key_prefix: str = "eval", **options: Any
+    ) -> EvalLoopOutput:
+        """Validate: loss and figures of all rows, the same on every process."""
+        assert isinstance(self.model, nn.Module)
+        self.model.eval()
+        # Some optimisers keep other weights to measure than to train.
+        if callable(getattr(self.optimizer, "eval", None)):
+            self.optimizer.eval()  # type: ignore[union-attr]
+        measured = measure(
+            self._learner, self.model, self._watched(dataloader), self.args.device, self._processes
+        )
+        self._check_predictions(measured)
+        figures = {"loss": measured.loss, **self._learner.figures(measured.outputs)}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        return EvalLoopOutput(
+            predictions=np.empty(0), label_ids=None, metrics=metrics, num_samples=measured.rows
+        )
+
+    def _watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            yield batch
+            self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+
+    def _check_predictions(self, measured: Measured) -> None:
+        if not all(np.isfinite(values).all() for values in measured.outputs.values()):
+            raise Diverged(
+                f"validation at step {self.state.global_step} gave predictions that are not finite:"
+                " lower spec.training.learningRate, or look at the rows"
+            )
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Note the best step; it gets a checkpoint of its own."""

@@ -1,7 +1,8 @@
-"""Rows → padded batches."""
+"""Rows with what a head should put out for them, and batches of such rows."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from trainjobs.ml.data.encoded import EncodedRows
+from trainjobs.ml.training.batches import Batch
 
 
 class Row(TypedDict):
@@ -42,28 +44,31 @@ class RegressionDataset(Dataset[Row]):
         return self._rows.lengths[self._indices]
 
 
-class PaddingCollator:
-    """Pads to the longest text of the batch, at the end."""
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """How rows are made one length: to the longest text of the batch, at the end."""
 
-    def __init__(self, pad_token_id: int, *, multiple: int, longest: int) -> None:
-        """`multiple`: lengths are rounded up to it, which suits some devices, but never above `longest`."""
-        self._pad = pad_token_id
-        self._multiple = multiple
-        self._longest = longest
+    token: int
+    multiple: int
+    """Lengths are rounded up to it, which suits some devices, but never above `longest`."""
+    longest: int
 
-    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return input_ids, attention_mask [batch, length], labels [batch, dimensions], and a token count."""
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Return inputs input_ids and attention_mask [batch, length], and targets labels [batch, dimensions].
+
+        The rows are the items of the one term.
+        """
         lengths = [len(row["input_ids"]) for row in rows]
-        rounded = -(-max(lengths) // self._multiple) * self._multiple
-        width = max(*lengths, min(rounded, self._longest))
-        ids = np.full((len(rows), width), self._pad, dtype=np.int64)
+        rounded = -(-max(lengths) // self.multiple) * self.multiple
+        width = max(*lengths, min(rounded, self.longest))
+        ids = np.full((len(rows), width), self.token, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         for index, row in enumerate(rows):
             ids[index, : lengths[index]] = row["input_ids"]
             mask[index, : lengths[index]] = 1
-        return {
-            "input_ids": torch.from_numpy(ids),
-            "attention_mask": torch.from_numpy(mask),
-            "labels": torch.from_numpy(np.stack([row["labels"] for row in rows])),
-            "tokens": sum(lengths),
-        }
+        return Batch(
+            inputs={"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)},
+            targets={"labels": torch.from_numpy(np.stack([row["labels"] for row in rows]))},
+            items=(float(len(rows)),),
+            tokens=sum(lengths),
+        )

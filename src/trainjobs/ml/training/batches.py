@@ -1,0 +1,115 @@
+"""Batches of a data set for one process, dealt out and put together by ourselves.
+
+The libraries would repeat rows of an incomplete batch until every process has as many.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from trainjobs.ml.data.order import Order
+from trainjobs.ml.data.shares import Share, deal, shares_in
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that a model reads at once."""
+
+    inputs: Mapping[str, Tensor]
+    """What the model's forward takes."""
+    targets: Mapping[str, Tensor]
+    """What its outputs are compared with."""
+    items: tuple[float, ...]
+    """For each term of the loss, how many items the batch adds to those it is averaged over."""
+    tokens: int
+    """Without padding."""
+    rows: Order = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Places of the rows in their data set, shape [batch]; none where the batch only stands in."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything here is learned from or measured."""
+        return len(self.rows) > 0
+
+    def pin_memory(self) -> Self:
+        """Return it in memory that a device copies from by itself; the library's loader calls this."""
+        return self._with(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device) -> Self:
+        """Return it on a device; the copy may still be under way."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return replace(
+            self,
+            inputs={name: change(tensor) for name, tensor in self.inputs.items()},
+            targets={name: change(tensor) for name, tensor in self.targets.items()},
+        )
+
+
+Collate = Callable[[Sequence[Any]], Batch]
+
+
+class SharedRows(Dataset[Batch]):
+    """A data set that is asked for shares and answers with batches."""
+
+    def __init__(self, rows: Dataset[Any], collate: Collate) -> None:
+        self._rows = rows
+        self._collate = collate
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)  # type: ignore[arg-type]
+
+    def __getitem__(self, share: Share) -> Batch:
+        """Return the rows of a share as a batch."""
+        batch = self._collate([self._rows[int(row)] for row in share.rows])
+        if share.stands_in:
+            return replace(batch, items=tuple(0.0 for _ in batch.items), tokens=0)
+        return replace(batch, rows=share.rows)
+
+
+class StepBatches(Sampler[list[Share]]):
+    """The shares of one process in an epoch, one to a batch."""
+
+    def __init__(
+        self, rows: int, order: Callable[[int], Order], *, batch: int, processes: int, rank: int
+    ) -> None:
+        """`order`: the order of rows in an epoch, from 0."""
+        self._rows = rows
+        self._order = order
+        self._batch = batch
+        self._processes = processes
+        self._rank = rank
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of batches; it is the same for every process."""
+        return shares_in(self._rows, batch=self._batch, processes=self._processes)
+
+    def __iter__(self) -> Iterator[list[Share]]:
+        """Yield the shares in turn."""
+        order = self._order(self._epoch)
+        dealt = deal(order, batch=self._batch, processes=self._processes, rank=self._rank)
+        return ([share] for share in dealt)
+
+
+def load_batches(
+    rows: Dataset[Any], collate: Collate, batches: StepBatches, **options: Any
+) -> DataLoader[Batch]:
+    """Return a loader of batches; `options` are those of torch's, its workers among them."""
+    return DataLoader(SharedRows(rows, collate), batch_sampler=batches, collate_fn=_only, **options)
+
+
+def _only(batches: Sequence[Batch]) -> Batch:
+    (batch,) = batches
+    return batch
