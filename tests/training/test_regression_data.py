@@ -26,7 +26,7 @@ def load(folder: Path, base: Path, rows: Path, **changes: Any) -> RegressionData
     assert recipe.objective is not None
     assert recipe.objective.regression is not None
     tokenizer, config = load_tokenizer(base), load_config(base)
-    return load_data(recipe, recipe.inputs, recipe.objective.regression, tokenizer, config)
+    return load_data(recipe, recipe.inputs, recipe.objective.regression, tokenizer, config, before=None)
 
 
 def test_texts_on_both_sides_of_a_split_are_counted(tmp_path: Path, bert: Path) -> None:
@@ -38,10 +38,17 @@ def test_texts_on_both_sides_of_a_split_are_counted(tmp_path: Path, bert: Path) 
     assert (data.repeated, len(data.learned)) == (2, 4)
 
 
-def test_equal_rows_that_a_split_parts_are_counted(tmp_path: Path, bert: Path) -> None:
-    rows = write(tmp_path / "train.jsonl", *({"text": "good film"} for _ in range(10)))
-    data = load(tmp_path, bert, rows)
+def test_rows_that_a_model_reads_alike_and_a_split_parts_are_counted(tmp_path: Path, bert: Path) -> None:
+    texts = ["bad " * 40 + "plot" * number for number in range(10)]
+    data = load(tmp_path, bert, write(tmp_path / "train.jsonl", *({"text": text} for text in texts)))
     assert (data.repeated, len(data.learned)) == (2, 1)
+
+
+def test_equal_rows_are_not_parted_by_a_split(tmp_path: Path, bert: Path) -> None:
+    texts = ["good film"] * 5 + ["dull story"] * 5 + ["the plot"] * 5
+    data = load(tmp_path, bert, write(tmp_path / "train.jsonl", *({"text": text} for text in texts)))
+    assert data.validation is not None
+    assert (data.repeated, len(data.validation), len(data.learned)) == (0, 5, 2)
 
 
 def test_a_row_that_is_dropped_for_its_length_has_the_columns_of_the_others(

@@ -21,14 +21,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
     """The folder of a finished run on rows of three annotators."""
     folder = tmp_path_factory.mktemp("finished")
     rows = make_rows(folder / "train.jsonl", 400, annotators=3)
-    recipe = make_recipe(folder, bert, rows, training={"epochs": 6})
+    recipe = make_recipe(folder, bert, rows, training={"epochs": 8})
     assert train(recipe) == 0
     return folder / "output"
 
 
 def test_a_signal_in_the_rows_is_learned(finished: Path) -> None:
     done = Done.model_validate_json((finished / "done.json").read_bytes())
-    assert done.step == done.total_steps == 6 * 40
+    assert done.step == done.total_steps == 8 * 40
     assert done.metrics["eval_accuracy_pearson"] > 0.9
     assert done.metrics["accuracy.pearson"] > 0.9
 
@@ -70,16 +70,16 @@ def test_an_epoch_is_one_line_that_grep_finds(finished: Path) -> None:
 
 def test_statistics_have_their_documented_fields(finished: Path) -> None:
     stats = TrainingStats.model_validate_json((finished / "training_stats.json").read_bytes())
-    assert stats.steps == 240
-    assert stats.samples == 6 * 320
-    assert len(stats.loss_per_epoch) == 6
+    assert stats.steps == 320
+    assert stats.samples == 8 * 320
+    assert len(stats.loss_per_epoch) == 8
     assert stats.best_loss is not None
     assert stats.average_loss is not None
     assert stats.best_loss < stats.average_loss
     assert stats.annotators["accuracy"].rows == 320
     assert stats.annotators["accuracy"].ratings_per_row == 3
     assert stats.tokens > stats.samples * 5
-    assert stats.checkpoints == [40, 80, 120, 160, 200, 240]
+    assert stats.checkpoints == list(range(40, 321, 40))
 
 
 def test_the_environment_names_data_by_hash(finished: Path) -> None:

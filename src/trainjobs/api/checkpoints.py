@@ -96,3 +96,7 @@ class Checkpoints(Section):
     """How many of the best to keep; the best one is the run's result."""
     resume: Resume = Field(default_factory=Resume)
     """From where training goes on."""
+    on_data_change: Literal["Refuse", "TakeUp"] = "Refuse"
+    """When rows of training or validation have changed since the run's newest checkpoint. Refuse:
+    fail. TakeUp: go on with the new ones, and keep split and normalization: no row that was learned from is
+    validated on."""

@@ -98,7 +98,7 @@ class Training(Section):
     extra_arguments: Annotated[dict[Identifier, JsonValue], Field(max_length=64)] = Field(
         default_factory=dict
     )
-    """Passed to the training library as they are, and checked by it."""
+    """Passed to the training library, in the types that its TrainingArguments declares."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

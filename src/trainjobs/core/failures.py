@@ -47,7 +47,7 @@ _KINDS: Final = (
         Reason.INVALID_DATA,
         11,
         Budget.NONE,
-        "Correct the file and line that the message names, then make a new run.",
+        "Correct what the message names, then make a new run.",
     ),
     FailureKind(
         Reason.MODEL_NOT_FOUND,

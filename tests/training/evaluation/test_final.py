@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from tests.training.scoring.tiny_reward_model import make_reward_model
 from trainjobs.core.recipe.model import Recipe
+from trainjobs.ml.data.splits import Split, draw, place
 from trainjobs.ml.evaluation.final import Judgement, evaluate_and_report
 from trainjobs.ml.evaluation.results import read_predictions, read_result
 from trainjobs.ml.modeling.regression import load_trained
@@ -25,8 +27,16 @@ def write_rows(path: Path, count: int, offset: float) -> Path:
         for index in range(count):
             value = (offset + index % 5) / 2
             scores = {"accuracy": value, "professionalism": value, "depth_of_analysis": value}
-            file.write(json.dumps({"text": "净利率为 " + "ab" * (index % 7 + 1), "scores": scores}) + "\n")
+            text = f"净利率为 {index} " + "ab" * (index % 7 + 1)
+            file.write(json.dumps({"text": text, "scores": scores}) + "\n")
     return path
+
+
+def split_of(train: Path, recipe: Recipe) -> Split | None:
+    texts = [json.loads(line)["text"] for line in train.read_text(encoding="utf-8").splitlines()]
+    seed, fraction = recipe.training.seed, recipe.dataset.eval_fraction
+    places = np.array([place(text, seed) for text in texts], dtype=np.uint64)
+    return draw(places, eval_fraction=fraction, train_fraction=1.0, seed=seed)
 
 
 @pytest.fixture
@@ -64,7 +74,13 @@ def finish(tmp_path: Path) -> Finish:
         trained = load_trained(model)
         trained.model.train()
         figures = evaluate_and_report(
-            recipe, trained.model, trained.tokenizer, trained.config, tmp_path / "output", learned=set()
+            recipe,
+            trained.model,
+            trained.tokenizer,
+            trained.config,
+            tmp_path / "output",
+            split_of(train, recipe),
+            learned=set(),
         )
         assert trained.model.training
         return figures

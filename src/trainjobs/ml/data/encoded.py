@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trainjobs.errors import InvalidData
 from trainjobs.ml.data.scored import ScoredRow
+from trainjobs.ml.data.splits import place
 from trainjobs.ml.data.text import Encoded, TextEncoder
 
 Overlong = Literal["Truncate", "Drop", "Fail"]
@@ -37,8 +38,8 @@ class EncodedRows:
     """For each row its annotators' scores, shape [annotators, dimensions]; empty where no row has several."""
     numbers: NDArray[np.int64]
     """The place of each row among all that were read, shape [rows]; others were dropped."""
-    read: int
-    """Rows that were read, dropped ones included."""
+    places: NDArray[np.uint64]
+    """Where each row that was read stands in a split, dropped ones included; shape [read]."""
     cuts: Cuts
 
     def __len__(self) -> int:
@@ -59,8 +60,10 @@ class EncodedRows:
         return self.tokens[self.starts[row] : self.starts[row + 1]]
 
 
-def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overlong) -> EncodedRows:
-    """Tokenise rows as they are read; texts are not kept.
+def encode_rows(
+    rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overlong, *, seed: int
+) -> EncodedRows:
+    """Tokenise rows as they are read; texts are not kept. `seed`: that of their places in a split.
 
     InvalidData names the row that is too long where `overlong` is Fail, or whose report alone
     does not fit, unless it is Drop; and when no row is left.
@@ -70,9 +73,9 @@ def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overl
     ratings: list[NDArray[np.float32]] = []
     numbers: list[int] = []
     cut: list[int] = []
-    read = 0
+    places: list[int] = []
     for number, (row, encoded) in enumerate(encoder.encode_each(rows, lambda row: row.text)):
-        read = number + 1
+        places.append(place(row.text, seed))
         if is_dropped(row, encoded, overlong, encoder.max_length):
             continue
         if encoded.cut:
@@ -83,7 +86,8 @@ def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overl
         ratings.append(np.array(row.ratings, dtype=np.float32))
     if not scores:
         raise InvalidData(
-            f"all {read} rows are longer than spec.dataset.maxLength, {encoder.max_length} tokens; raise it"
+            f"all {len(places)} rows are longer than spec.dataset.maxLength, {encoder.max_length} tokens;"
+            " raise it"
         )
     several = any(len(row) > 1 for row in ratings)
     return EncodedRows(
@@ -92,8 +96,8 @@ def encode_rows(rows: Iterable[ScoredRow], encoder: TextEncoder, overlong: Overl
         np.array(scores, dtype=np.float64),
         tuple(ratings) if several else (),
         np.array(numbers, dtype=np.int64),
-        read,
-        Cuts(len(cut), sum(cut), read - len(numbers)),
+        np.array(places, dtype=np.uint64),
+        Cuts(len(cut), sum(cut), len(places) - len(numbers)),
     )
 
 

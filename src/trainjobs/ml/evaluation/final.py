@@ -13,7 +13,7 @@ from trainjobs.core import outputs
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidRecipe
 from trainjobs.ml.data.scored import ScoredRow, ScoredRows
-from trainjobs.ml.data.splits import split
+from trainjobs.ml.data.splits import Split, assign, place
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE
 from trainjobs.ml.evaluation.judging import evaluate
 from trainjobs.ml.evaluation.report.render import write_report
@@ -38,10 +38,13 @@ def evaluate_and_report(
     tokenizer: PreTrainedTokenizerBase,
     scoring_config: ScoringConfig,
     output: Path,
+    split: Split | None,
     *,
     learned: Collection[bytes],
 ) -> Judgement:
     """Judge the model on the test rows, or on the validation rows where there are none, and write the report.
+
+    `split` is the one that the model was trained by.
 
     Writes evaluation.json, predictions.jsonl, report.md and report.html into `output`, and the
     baselines into its model folder. Without any held-out row it writes the report alone.
@@ -58,7 +61,7 @@ def evaluate_and_report(
     Raises:
         InvalidData: a row cannot be read or does not fit.
     """
-    held_out = _held_out(recipe, scoring_config)
+    held_out = _held_out(recipe, scoring_config, split)
     if held_out is None:
         write_report(output)
         return Judgement({}, "")
@@ -105,18 +108,15 @@ class _HeldOut:
     train: Iterable[ScoredRow]
 
 
-def _held_out(recipe: Recipe, config: ScoringConfig) -> _HeldOut | None:
+def _held_out(recipe: Recipe, config: ScoringConfig, split: Split | None) -> _HeldOut | None:
     if recipe.inputs is None:
         raise InvalidRecipe("inputs: missing; the agent fills them in before training starts")
     inputs, dataset = recipe.inputs, recipe.dataset
     source = ScoredRows(Path(inputs.train), dataset, config.dimensions, columns=config.columns)
     rows = list(source)
-    train, aside = split(
-        len(rows),
-        eval_fraction=0.0 if inputs.eval else dataset.eval_fraction,
-        train_fraction=dataset.train_fraction,
-        seed=recipe.training.seed,
-    )
+    seed = split.seed if split else recipe.training.seed
+    places = np.array([place(row.text, seed) for row in rows], dtype=np.uint64)
+    train, aside = assign(places, split)
     learned = [rows[index] for index in train]
     if (given := _given(inputs, recipe)) is not None:
         kind, path, uri = given
@@ -124,7 +124,7 @@ def _held_out(recipe: Recipe, config: ScoringConfig) -> _HeldOut | None:
         return _HeldOut(kind, uri, source, source, learned)
     if aside is None:
         return None
-    return _HeldOut("eval", dataset.train, source, [rows[index] for index in np.sort(aside)], learned)
+    return _HeldOut("eval", dataset.train, source, [rows[index] for index in aside], learned)
 
 
 def _given(inputs: Inputs, recipe: Recipe) -> tuple[Literal["test", "eval"], str, str] | None:

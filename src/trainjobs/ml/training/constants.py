@@ -1,4 +1,4 @@
-"""Files that every checkpoint of a run carries alike: tokenizer, configuration, how to score."""
+"""Files that every checkpoint of a run carries alike: tokenizer, configuration, how to score, which data."""
 
 import shutil
 from pathlib import Path
@@ -7,14 +7,16 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from trainjobs.ml.modeling.regression import Model
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.training.data_record import DATA_RECORD
+from trainjobs.ml.training.files import write_record
+from trainjobs.ml.training.regression_data import RegressionData
 from trainjobs.ml.training.session import Session
 
 _FOLDER = ".constants"
 
 
 def write_constants(
-    session: Session, model: Model, tokenizer: PreTrainedTokenizerBase, scoring: ScoringConfig
+    session: Session, model: Model, tokenizer: PreTrainedTokenizerBase, data: RegressionData
 ) -> Path:
     """Write them aside once, from the leading process, and return their folder."""
     folder = session.output / _FOLDER
@@ -23,7 +25,8 @@ def write_constants(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tokenizer.save_pretrained(str(folder))
-    scoring.save(folder)
+    data.scoring.save(folder)
+    write_record(folder / DATA_RECORD, data.record)
     if isinstance(model, PeftModel):
         model.peft_config["default"].save_pretrained(str(folder))
     else:

@@ -12,7 +12,7 @@ from transformers import TrainerCallback, set_seed
 from trainjobs.api.objective import Regression
 from trainjobs.core.outputs import ENVIRONMENT
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.errors import InvalidRecipe, Preempted, StorageUnavailable
+from trainjobs.errors import InvalidData, InvalidRecipe, Preempted, StorageUnavailable
 from trainjobs.ml.data.order import Order, grouped_by_length, shuffled
 from trainjobs.ml.modeling.architectures import padding_token
 from trainjobs.ml.modeling.base import LoadOptions
@@ -28,6 +28,7 @@ from trainjobs.ml.training.callbacks.progress import Progress, ProgressSender
 from trainjobs.ml.training.checkpoints import Checkpoints, LibraryCheckpoints, StagedCheckpoints
 from trainjobs.ml.training.constants import write_constants
 from trainjobs.ml.training.control import Control
+from trainjobs.ml.training.data_before import DataBefore
 from trainjobs.ml.training.files import write_json
 from trainjobs.ml.training.gathering import gather_weights, saved_model, whole_model
 from trainjobs.ml.training.precision import Precision, base_dtype, resolve_precision
@@ -70,13 +71,15 @@ class RegressionRun:
         trust = recipe.model.trust_remote_code
         self.tokenizer = load_tokenizer(Path(inputs.tokenizer), trust_remote_code=trust)
         config = load_config(Path(inputs.model), trust_remote_code=trust)
-        self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config)
+        self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config, self._before())
         self.steps = plan_steps(recipe, len(self.data.train))
         self._precision = resolve_precision(recipe.training.precision)
         os.environ.update(tracker_environment(recipe, inputs.output))
         self._arguments = training_arguments(recipe, self.steps, self._precision)
         if session.leads:
-            write_json(session.output / ENVIRONMENT, environment(self.data.hashes, recipe.training.seed))
+            write_json(
+                session.output / ENVIRONMENT, environment(self.data.record.files, recipe.training.seed)
+            )
             forget_after(session.output, self._resumed.global_step if self._resumed else 0)
         _say_plan(recipe, self.data, self.steps, self._precision)
 
@@ -84,6 +87,7 @@ class RegressionRun:
         """Train from the start, or from where the recipe says, to the end; `watching` are called last."""
         recipe = self._session.recipe
         processes = Processes()
+        _check_alike(processes.gathered(self.data.record.files))
         control = Control(self._session.output, processes, recipe.checkpoints.save_every_seconds)
         cadence = Cadence(self.steps, control, validates=self.data.validation is not None)
         stopping = recipe.training.early_stopping
@@ -111,6 +115,12 @@ class RegressionRun:
             resumed_from=self._resumed.global_step if self._resumed else None,
         )
 
+    def _before(self) -> DataBefore | None:
+        if self._resumed is None:
+            return None
+        checkpoint = Path(str(self._session.inputs.resume_from))
+        return DataBefore.of(checkpoint, self._resumed.global_step, self._session.recipe)
+
     @property
     def _sharded(self) -> bool:
         return shards_weights(self._session.recipe.processes.strategy)
@@ -133,7 +143,7 @@ class RegressionRun:
         recipe, session = self._session.recipe, self._session
         set_seed(recipe.training.seed)
         model = self._build()
-        constants = write_constants(session, model, self.tokenizer, self.data.scoring)
+        constants = write_constants(session, model, self.tokenizer, self.data)
         sharded = recipe.processes.strategy.type != "DDP"
         kind = LibraryCheckpoints if sharded else StagedCheckpoints
         checkpoints = kind(session.output, constants)
@@ -206,6 +216,18 @@ def _objective(recipe: Recipe) -> Regression:
     if recipe.objective is None or recipe.objective.regression is None:
         raise InvalidRecipe("spec.objective.regression: required for the task Regression; add it")
     return recipe.objective.regression
+
+
+def _check_alike(files: list[dict[str, str]]) -> None:
+    """InvalidData when processes have read different data: the rows that they share would not be the same."""
+    for rank, read in enumerate(files):
+        other = [name for name in sorted({*files[0], *read}) if files[0].get(name) != read.get(name)]
+        if other:
+            side, file = other[0].split("/", 1)
+            raise InvalidData(
+                f"spec.dataset.{side}: {file} is not the same for process {rank} as for process 0:"
+                " give every node the same files"
+            )
 
 
 def _say_plan(recipe: Recipe, data: RegressionData, steps: Steps, precision: Precision) -> None:

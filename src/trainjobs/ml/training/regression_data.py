@@ -14,12 +14,14 @@ from trainjobs.errors import InvalidData
 from trainjobs.ml.data.encoded import Cuts, EncodedRows, encode_rows
 from trainjobs.ml.data.repeats import digest, repeats
 from trainjobs.ml.data.scored import ScoredRows
-from trainjobs.ml.data.splits import split
+from trainjobs.ml.data.splits import Split, assign, draw
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE, TextEncoder
 from trainjobs.ml.evaluation.raters import Agreement, agreement
 from trainjobs.ml.modeling.normalization import fit_normalization, to_outputs
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.modeling.tokenizer import longest_input
+from trainjobs.ml.training.data_before import DataBefore
+from trainjobs.ml.training.data_record import DataRecord
 from trainjobs.ml.training.regression_dataset import RegressionDataset
 
 _log = logging.getLogger("trainjobs.training")
@@ -35,8 +37,8 @@ class RegressionData:
     validation: RegressionDataset | None
     """In the order of length, longest first: little padding, and memory runs out at once or never."""
     scoring: ScoringConfig
-    hashes: dict[str, str]
-    """SHA-256 of every file, by `train/…` and `eval/…`."""
+    record: DataRecord
+    """What goes with every checkpoint."""
     cuts: Cuts
     """Of training and validation rows together."""
     agreement: dict[str, Agreement]
@@ -53,35 +55,41 @@ def load_data(
     regression: Regression,
     tokenizer: PreTrainedTokenizerBase,
     config: PreTrainedConfig,
+    before: DataBefore | None,
 ) -> RegressionData:
-    """Read and tokenise the rows. InvalidData names file and line of the first one that cannot be used."""
+    """Read and tokenise the rows; `before` are those of the checkpoint that training goes on from.
+
+    InvalidData names file and line of the first row that cannot be used, or the file that has changed
+    since the checkpoint was saved.
+    """
     max_length = _max_length(recipe, tokenizer, config)
     encoder = TextEncoder(tokenizer, recipe.dataset.template, max_length)
+    seed = before.seed(recipe) if before else recipe.training.seed
     source = ScoredRows(Path(inputs.train), recipe.dataset, regression.dimensions)
-    rows = encode_rows(source, encoder, recipe.dataset.overlong)
+    rows = encode_rows(source, encoder, recipe.dataset.overlong, seed=seed)
     assert source.columns is not None
     _say_passed_over(source)
     hashes = {f"train/{name}": value for name, value in source.hashes.items()}
-    train, aside = split(
-        rows.read,
-        eval_fraction=0.0 if inputs.eval else recipe.dataset.eval_fraction,
-        train_fraction=recipe.dataset.train_fraction,
-        seed=recipe.training.seed,
-    )
     eval_rows = rows
-    eval_indices = None if aside is None else rows.among(aside)
     if inputs.eval:
         held_out = ScoredRows(
             Path(inputs.eval), recipe.dataset, regression.dimensions, columns=source.columns
         )
-        eval_rows = encode_rows(held_out, encoder, recipe.dataset.overlong)
+        eval_rows = encode_rows(held_out, encoder, recipe.dataset.overlong, seed=seed)
         _say_passed_over(held_out)
         hashes |= {f"eval/{name}": value for name, value in held_out.hashes.items()}
-        eval_indices = np.arange(len(eval_rows))
+    if before is not None:
+        before.check(hashes, recipe)
+    bounds = _bounds(recipe, inputs, rows, before)
+    train, aside = assign(rows.places, bounds)
     train_indices = rows.among(train)
     if not len(train_indices):
         raise InvalidData("no training row is left: every one is longer than spec.dataset.maxLength")
-    normalization = fit_normalization(regression, rows.scores[train_indices])
+    eval_indices = None if aside is None else rows.among(aside)
+    if inputs.eval:
+        eval_indices = np.arange(len(eval_rows))
+    normalization = before.normalization(regression) if before else None
+    normalization = normalization or fit_normalization(regression, rows.scores[train_indices])
     scoring = ScoringConfig(
         dimensions=regression.dimensions,
         normalization=normalization,
@@ -104,11 +112,26 @@ def load_data(
         train=RegressionDataset(rows, train_indices, to_outputs(rows.scores, normalization)),
         validation=validation,
         scoring=scoring,
-        hashes=hashes,
+        record=DataRecord.of(recipe.run.uid, hashes, bounds),
         cuts=rows.cuts if eval_rows is rows else _sum(rows.cuts, eval_rows.cuts),
         agreement=_agreement(rows, train_indices, scoring.names),
         learned=learned,
         repeated=repeated,
+    )
+
+
+def _bounds(recipe: Recipe, inputs: Inputs, rows: EncodedRows, before: DataBefore | None) -> Split | None:
+    """Draw a split, or go on with the one that there is: its validation rows were never learned from."""
+    eval_fraction = 0.0 if inputs.eval else recipe.dataset.eval_fraction
+    there = before.bounds(eval_fraction) if before else None
+    if before is not None and before.own:
+        return there
+    return draw(
+        rows.places,
+        eval_fraction=eval_fraction,
+        train_fraction=recipe.dataset.train_fraction,
+        seed=there.seed if there else recipe.training.seed,
+        validated=there.validated if there else None,
     )
 
 

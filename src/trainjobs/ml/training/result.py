@@ -63,7 +63,15 @@ def write_result(
     held = load_best(trained.model, trained.state, output, resumed)
     model = _save_model(trained.model, output, tokenizer, data.scoring)
     _log.info("model of step %d is in %s", held, output / MODEL)
-    judgement = evaluate_and_report(recipe, model, tokenizer, data.scoring, output, learned=data.learned)
+    judgement = evaluate_and_report(
+        recipe,
+        model,
+        tokenizer,
+        data.scoring,
+        output,
+        data.record.bounds,
+        learned=data.learned,
+    )
     write_record(output / DONE, _done(trained.state, recipe, steps, judgement))
     if judgement.missed:
         raise BelowThreshold(judgement.missed)

@@ -13,10 +13,13 @@ from trainjobs.api.topology import DeepSpeed
 from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
+from trainjobs.ml.modeling.scoring_config import SCORING_CONFIG
+from trainjobs.ml.training.data_record import DATA_RECORD
 from trainjobs.ml.training.snapshot import ADAPTER_WEIGHTS, WEIGHTS
 
-_NEEDED = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
-"""The library goes on without the last two, from a fresh optimiser, and says nothing."""
+_NEEDED = ("trainer_state.json", SCORING_CONFIG, DATA_RECORD)
+_OPTIMIZER = ("optimizer.pt", "scheduler.pt")
+"""The library goes on without them, from a fresh optimiser, and says nothing."""
 _SHARDS = "global_step*/*zero_pp_rank_*_optim_states.pt"
 """DeepSpeed writes one for each process."""
 _CHECKPOINT = re.compile(rf"\.?{CHECKPOINT_PREFIX}(\d+)(\.partial)?")
@@ -40,9 +43,7 @@ def read_state(checkpoint: Path, recipe: Recipe) -> TrainerState:
 def _read(checkpoint: Path, recipe: Recipe) -> TrainerState:
     needed = list(_NEEDED)
     if recipe.processes.strategy.type == "DDP":
-        needed.append(WEIGHTS if recipe.adapter.type == "None" else ADAPTER_WEIGHTS)
-    else:
-        needed = needed[:1]
+        needed += [*_OPTIMIZER, WEIGHTS if recipe.adapter.type == "None" else ADAPTER_WEIGHTS]
     missing = [name for name in needed if not (checkpoint / name).is_file()]
     if missing:
         raise CorruptCheckpoint(f"{checkpoint} has no {', '.join(missing)}: resume from another checkpoint")
