@@ -29,6 +29,7 @@ def validate(
     trainjobs validate rmrun.yaml --set spec.training.epochs=2 --output json
     """
     from trainjobs.cli.inputs import input_faults, support_faults
+    from trainjobs.cli.library import argument_faults
     from trainjobs.cli.manifests import checked
     from trainjobs.errors import InvalidRecipe
     from trainjobs.local.ordering import in_order
@@ -40,8 +41,11 @@ def validate(
     for file in checked(named, overrides or ()):
         wrong = [(10, fault) for fault in file.faults]
         for run in file.runs:
-            # Of what cannot be trained at all, data and model are of no interest.
-            wrong += list(support_faults(run, file.path)) or list(input_faults(run, file.path))
+            # Of what cannot be trained at all, the rest is of no interest.
+            wrong += list(support_faults(run, file.path)) or [
+                *argument_faults(run, file.path),
+                *input_faults(run, file.path),
+            ]
             right.append((str(file.path), run.kind, run.metadata.name))
         runs += file.runs
         others += file.passed_over

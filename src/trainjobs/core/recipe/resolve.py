@@ -11,6 +11,7 @@ from trainjobs.api.training import Training
 from trainjobs.core.checkpoints.layout import run_prefix
 from trainjobs.core.figures.asked import unmeasured
 from trainjobs.core.figures.scores import direction_of
+from trainjobs.core.recipe.extra_arguments import refuse_ours
 from trainjobs.core.recipe.model import Limits, Processes, Recipe, ResolvedModel, RunIdentity, Task
 from trainjobs.core.recipe.presets import with_preset
 from trainjobs.core.settings import Settings
@@ -36,6 +37,8 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
             that is asked for is not measured.
     """
     spec = run.spec
+    if not spec.runtime.command:
+        refuse_ours(spec.training.extra_arguments)
     if (unknown := next(unmeasured(run), None)) is not None:
         raise InvalidRecipe(": ".join(unknown))
     pinned = _pinned(run)

@@ -1,19 +1,22 @@
 """A recipe's training section in the words of the library's trainer."""
 
-import dataclasses
 import importlib.util
 import math
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-import transformers
-from transformers import TrainingArguments
+from transformers import SchedulerType, TrainingArguments
+from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 
 from trainjobs.core.figures.scores import direction_of
+from trainjobs.core.recipe.extra_arguments import EXTRA, fitted
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidRecipe, RendezvousFailed
+from trainjobs.ml.training.library import LIBRARY, declared_arguments, declared_options
 from trainjobs.ml.training.precision import Precision
 from trainjobs.ml.training.steps import Steps
 from trainjobs.ml.training.strategy import sharding_arguments
@@ -24,55 +27,52 @@ _SCHEDULES: Final = {
     "Constant": "constant",
     "ConstantWithWarmup": "constant_with_warmup",
 }
+_GIVEN: Final = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
+"""What the library itself gives a schedule."""
 _TRACKERS: Final = {"TensorBoard": "tensorboard", "WandB": "wandb", "SwanLab": "swanlab", "MLflow": "mlflow"}
-_OURS: Final = {
-    "output_dir": "the run's folder",
-    "max_steps": "spec.training.maxSteps",
-    "num_train_epochs": "spec.training.epochs",
-    "per_device_train_batch_size": "spec.training.batchSizePerDevice",
-    "per_device_eval_batch_size": "spec.training.evalBatchSizePerDevice",
-    "gradient_accumulation_steps": "spec.training.gradientAccumulationSteps",
-    "auto_find_batch_size": "spec.runPolicy.onOutOfMemory",
-    "bf16": "spec.training.precision",
-    "fp16": "spec.training.precision",
-    "seed": "spec.training.seed",
-    "train_sampling_strategy": "spec.training.lengthGrouping",
-    "logging_strategy": "spec.training.logEverySteps",
-    "logging_steps": "spec.training.logEverySteps",
-    "logging_nan_inf_filter": "nothing: losses that are not finite end a run",
-    "eval_strategy": "spec.training.evalEverySteps",
-    "save_strategy": "spec.checkpoints",
-    "load_best_model_at_end": "spec.checkpoints.keepBest",
-    "metric_for_best_model": "spec.checkpoints.keepBest",
-    "greater_is_better": "spec.checkpoints.keepBest",
-    "resume_from_checkpoint": "spec.checkpoints.resume",
-    "enable_jit_checkpoint": "nothing: a stopped run saves by itself",
-    "report_to": "spec.tracking",
-    "fsdp": "spec.topology.strategy",
-    "fsdp_config": "spec.topology.strategy",
-    "deepspeed": "spec.topology.strategy",
-    "push_to_hub": "nothing: results stay in the run's storage",
-}
-"""Arguments that extraArguments may not set, and what to set instead."""
 
 
 def training_arguments(recipe: Recipe, steps: Steps, precision: Precision) -> TrainingArguments:
     """Return the trainer's arguments. InvalidRecipe names an argument that the library does not take."""
-    extra = dict(recipe.training.extra_arguments)
-    _check_extra(extra)
+    extra = fitted(recipe.training.extra_arguments, declared_arguments(), LIBRARY)
     values = {**_arguments(recipe, steps, precision), **extra}
     try:
         arguments = TrainingArguments(**values)
     except (TypeError, ValueError, ImportError) as error:
-        where = next((name for name in extra if name in str(error)), None)
-        path = f"spec.training.extraArguments.{where}" if where else "spec.training"
-        raise InvalidRecipe(f"{path}: {str(error).strip().splitlines()[0]}") from error
+        named = (name for name, value in extra.items() if name in str(error) or f"{value} " in str(error))
+        where = next((f"{EXTRA}.{name}" for name in named), None)
+        if where is None and recipe.processes.strategy.type != "DDP":
+            where = "spec.topology.strategy"
+        raise InvalidRecipe(f"{where or 'spec.training'}: {first_line(error)}") from error
+    if isinstance(arguments.lr_scheduler_kwargs, dict):
+        arguments.lr_scheduler_kwargs = _schedule_options(arguments.lr_scheduler_kwargs, arguments)
     if arguments.world_size != recipe.processes.world_size:
         raise RendezvousFailed(
             f"the library sees {arguments.world_size} processes, but the recipe is for"
             f" {recipe.processes.world_size}: each would train alone"
         )
     return arguments
+
+
+@contextmanager
+def arguments_blamed() -> Iterator[None]:
+    """Turn what the library says of its arguments when it first uses them into InvalidRecipe."""
+    try:
+        yield
+    except (TypeError, ValueError, ImportError, AttributeError, KeyError) as error:
+        raise InvalidRecipe(f"{EXTRA}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _schedule_options(given: dict[str, Any], arguments: TrainingArguments) -> dict[str, Any]:
+    kind = SchedulerType(arguments.lr_scheduler_type)
+    function: Callable[..., Any] = TYPE_TO_SCHEDULER_FUNCTION[kind]  # type: ignore[assignment]
+    known = declared_options(function, given=_GIVEN)
+    return dict(fitted(given, known, f"the schedule {kind.value}", f"{EXTRA}.lr_scheduler_kwargs"))
 
 
 def _arguments(recipe: Recipe, steps: Steps, precision: Precision) -> dict[str, Any]:
@@ -159,13 +159,3 @@ def tracker_environment(recipe: Recipe, folder: str) -> dict[str, str]:
 
 def _given(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _check_extra(extra: dict[str, Any]) -> None:
-    known = {field.name for field in dataclasses.fields(TrainingArguments)}
-    for name in extra:
-        path = f"spec.training.extraArguments.{name}"
-        if name in _OURS:
-            raise InvalidRecipe(f"{path}: not passed through; set {_OURS[name]}")
-        if name not in known:
-            raise InvalidRecipe(f"{path}: transformers {transformers.__version__} has no such argument")

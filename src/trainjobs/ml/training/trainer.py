@@ -24,6 +24,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from trainjobs.api.topology import Strategy
 from trainjobs.errors import Diverged
 from trainjobs.ml.data.order import Order
+from trainjobs.ml.training.arguments import arguments_blamed
 from trainjobs.ml.training.batches import Batch, StepBatches, load_batches
 from trainjobs.ml.training.checkpoints import Checkpoints
 from trainjobs.ml.training.control import StopAsked
@@ -52,7 +53,8 @@ class RunTrainer(Trainer):
         **options: Any,
     ) -> None:
         """`order`: the order of the training rows in an epoch; `options`: the library's own."""
-        super().__init__(**options)
+        with arguments_blamed():
+            super().__init__(**options)
         self.remove_callback(PrinterCallback)
         self.remove_callback(KubeflowCallback)
         self._learner = learner
@@ -67,6 +69,16 @@ class RunTrainer(Trainer):
         self._logged_at = time.monotonic()
 
     # The beginning.
+
+    def create_optimizer(self, *args: Any, **options: Any) -> Any:
+        """Create the optimizer. InvalidRecipe says what the library does not take."""
+        with arguments_blamed():
+            return super().create_optimizer(*args, **options)
+
+    def create_scheduler(self, *args: Any, **options: Any) -> Any:
+        """Create the schedule. InvalidRecipe says what the library does not take."""
+        with arguments_blamed():
+            return super().create_scheduler(*args, **options)
 
     def _prepare_for_training(self, *args: Any, **options: Any) -> Any:
         prepared = super()._prepare_for_training(*args, **options)  # type: ignore[no-untyped-call]
@@ -105,6 +117,8 @@ class RunTrainer(Trainer):
             pin_memory=self.args.dataloader_pin_memory,
             persistent_workers=self.args.dataloader_persistent_workers,
             prefetch_factor=self.args.dataloader_prefetch_factor,
+            multiprocessing_context=self.args.dataloader_multiprocessing_context,
+            in_order=self.args.dataloader_in_order,
         )
 
     def _prepare_inputs(self, inputs: Batch) -> Batch:  # type: ignore[override]
