@@ -116,8 +116,10 @@ def _read(line: Line, part: Part, name: str, columns: Columns) -> object:
     value = look_up(line.row, name)
     if value is MISSING:
         empty = "" if part in ("text", "report") else ' ("" where there is nothing)'
+        asked = line.where == columns.like
+        source = "which spec.dataset asks for" if asked else f"as in {columns.like}"
         raise InvalidData(
-            f"{line.where}: no column {name} (spec.dataset.fields.{_yaml_name(part)}), as in {columns.like};"
+            f"{line.where}: no column {name} (spec.dataset.fields.{_yaml_name(part)}), {source};"
             f" give it in every row{empty}; {listed(line.row, name)}"
         )
     if part in ("text", "report"):
