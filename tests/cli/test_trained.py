@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,8 +74,14 @@ def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
     asked = {"thresholds": [{"metric": "overall.pearson", "minimum": 0.99999}]}
     ended = bench.run("run", manifest(bench, base, evaluation=asked))
     assert ended.returncode == 24, ended.stderr
-    assert "overall.pearson is 0." in ended.stderr
-    assert "below the minimum 0.99999" in ended.stderr
+    said = re.search(r"overall\.pearson is (\S+), (\S+) below the minimum 0\.99999", ended.stderr)
+    assert said
+    assert float(said[1]) + float(said[2]) == pytest.approx(0.99999, abs=1e-3)
+    # The figures are there to be looked at, and so is what was missed by how much.
+    assert re.search(r"^overall +\d", ended.stdout, re.MULTILINE)
+    missed = rf"^overall\.pearson +at least 0\.99999 +{re.escape(said[1])} +missed by {re.escape(said[2])}$"
+    assert re.search(missed, ended.stdout, re.MULTILINE), ended.stdout
+    assert re.search(r"^Report +runs/rewardmodelrun/tiny/artifacts/report/report\.html$", ended.stdout, re.M)
     assert status(bench, "tiny")["attempt"] == 1
     place = bench.place("tiny")
     assert (place / "artifacts/model/model.safetensors").exists()

@@ -16,6 +16,7 @@ from trainjobs.errors import UsageError
 
 if TYPE_CHECKING:
     from trainjobs.core.diagnosis import Finding
+    from trainjobs.ml.evaluation.report.view import Asked
     from trainjobs.ml.evaluation.results import EvaluationResult
 
 ModelTarget = Annotated[
@@ -55,8 +56,8 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
 
 
 def print_evaluation(console: Console, result: "EvaluationResult") -> None:
-    """Print every dimension's figures with their intervals, and below them what they are compared with."""
-    from trainjobs.ml.evaluation.report.view import figures_of, notes_of
+    """Print every dimension's figures with intervals and what they are compared with, then the thresholds."""
+    from trainjobs.ml.evaluation.report.view import figures_of, notes_of, thresholds_of
 
     parts = figures_of(result)
     table = plain_table(
@@ -77,6 +78,17 @@ def print_evaluation(console: Console, result: "EvaluationResult") -> None:
         console.print(words, highlight=False, style="dim")
     for words in notes_of(result):
         console.print(words, highlight=False, style="yellow", soft_wrap=True)
+    if thresholds := thresholds_of(result):
+        _print_thresholds(console, thresholds)
+
+
+def _print_thresholds(console: Console, thresholds: "Sequence[Asked]") -> None:
+    table = plain_table("Threshold", "asked for", ">reached", "")
+    for one in thresholds:
+        table.add_row(
+            one.metric, one.limits, one.value, one.outcome, style="green" if one.passed else "bold red"
+        )
+    console.print(table)
 
 
 def print_findings(console: Console, findings: "Sequence[Finding]") -> None:

@@ -1,4 +1,4 @@
-"""What a finished run shows: a table of its figures, and where everything is."""
+"""What a trained run shows: a table of its figures, and where everything is."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +28,7 @@ def report_folder(run: Run, folder: RunFolder) -> Path | None:
     return None
 
 
-def show_success(console: Console, run: Run, folder: RunFolder) -> None:
+def show_result(console: Console, run: Run, folder: RunFolder) -> None:
     """Print the figures of the final evaluation, where model and report are, and what to do with them."""
     place = report_folder(run, folder)
     if place is not None and (place / outputs.EVALUATION).exists():

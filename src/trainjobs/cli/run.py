@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainjobs.cli.console import Output, OutputOption, SetOption, error_line, note_line, print_json
-from trainjobs.errors import UsageError
+from trainjobs.errors import BelowThreshold, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,7 +188,7 @@ def _show(result: "Result", *, interrupted: bool) -> None:
     from rich.console import Console
 
     from trainjobs.cli.console import shown
-    from trainjobs.cli.results import show_success
+    from trainjobs.cli.results import show_result
 
     run, folder = result.run, result.folder
     name = run.metadata.name
@@ -198,6 +198,9 @@ def _show(result: "Result", *, interrupted: bool) -> None:
         error_line(f"{name}: stopped {where}; the same command goes on from there")
         return
     if result.exit_code:
+        if result.exit_code == BelowThreshold.exit_code:
+            # The model is trained and kept: what it comes to is there to be looked at.
+            show_result(Console(), run, folder)
         failure = run.status.failure
         reason = failure.reason if failure else "Failed"
         error_line(f"error: {name}: {reason}: {failure.message if failure else 'see ' + shown(folder.path)}")
@@ -207,7 +210,7 @@ def _show(result: "Result", *, interrupted: bool) -> None:
         return
     if not result.ran:
         typer.echo(f"{name}: has succeeded already; --fresh moves it aside and begins anew")
-    show_success(Console(), run, folder)
+    show_result(Console(), run, folder)
 
 
 def _as_json(result: "Result") -> dict[str, object]:

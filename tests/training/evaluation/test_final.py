@@ -116,7 +116,7 @@ def test_predictions_are_the_scores_that_the_library_gives(finish: Finish, tmp_p
 def test_a_missed_threshold_fails_the_run_after_everything_is_written(finish: Finish, tmp_path: Path) -> None:
     asked = {"thresholds": [{"metric": "overall.mae", "maximum": 0.0001}], "bootstrapSamples": 0}
     judgement = finish(evaluation=asked)
-    assert re.search(r"overall\.mae is .*, above the maximum 0\.0001", judgement.missed)
+    assert re.search(r"overall\.mae is \S+, \S+ above the maximum 0\.0001", judgement.missed)
     result = read_result(tmp_path / "output" / "evaluation.json")
     assert not result.thresholds[0].passed
     assert "Threshold missed" in (tmp_path / "output" / "report.html").read_text()

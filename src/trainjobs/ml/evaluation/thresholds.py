@@ -39,9 +39,49 @@ def _within(value: float, threshold: Threshold) -> bool:
     return above and (threshold.maximum is None or value <= threshold.maximum)
 
 
-def _sentence(result: ThresholdResult, known: Sequence[str]) -> str:
+def limits(result: ThresholdResult) -> str:
+    """What was asked for: `at least 0.7 and at most 0.99`."""
+    asked = [f"at least {result.minimum:.15g}"] if result.minimum is not None else []
+    asked += [f"at most {result.maximum:.15g}"] if result.maximum is not None else []
+    return " and ".join(asked)
+
+
+def outcome(result: ThresholdResult) -> str:
+    """What came of it: `passed`, or `missed by 0.0312`."""
+    if result.passed:
+        return "passed"
+    distance = _beyond(result)
+    return "missed" if distance is None else f"missed by {distance:.3g}"
+
+
+def _beyond(result: ThresholdResult) -> float | None:
+    """How far the figure is from where it should be; None where it does not exist."""
     if result.value is None:
+        return None
+    below = 0.0 if result.minimum is None else result.minimum - result.value
+    above = 0.0 if result.maximum is None else result.value - result.maximum
+    return max(below, above)
+
+
+def _sentence(result: ThresholdResult, known: Sequence[str]) -> str:
+    distance = _beyond(result)
+    if result.value is None or distance is None:
         return f"{result.metric} does not exist; there are {', '.join(sorted(known))}"
-    if result.minimum is not None and result.value < result.minimum:
-        return f"{result.metric} is {result.value:.4g}, below the minimum {result.minimum:g}"
-    return f"{result.metric} is {result.value:.4g}, above the maximum {result.maximum:g}"
+    side, bound = "below", result.minimum
+    if result.minimum is None or result.value >= result.minimum:
+        side, bound = "above", result.maximum
+    named = "minimum" if side == "below" else "maximum"
+    value = apart(result.value, bound)
+    return f"{result.metric} is {value}, {distance:.3g} {side} the {named} {bound:.15g}"
+
+
+def apart(value: float, bound: float | None) -> str:
+    """`value` with four digits, or as many as it takes to stay on its side of `bound`."""
+    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
+    if bound is None:
+        return texts[0]
+    return next((text for text in texts if _side(float(text), bound) == _side(value, bound)), texts[-1])
+
+
+def _side(value: float, bound: float) -> int:
+    return (value > bound) - (value < bound)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainjobs.api.evaluation import Evaluation, Threshold
 from trainjobs.api.objective import ScoreDimension
@@ -15,7 +17,7 @@ from trainjobs.ml.evaluation.judging import Judged, evaluate
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.raters import agreement
 from trainjobs.ml.evaluation.results import EvaluatedData, EvaluationResult, read_result, write_result
-from trainjobs.ml.evaluation.thresholds import judge, missed
+from trainjobs.ml.evaluation.thresholds import apart, judge, missed, outcome
 
 DATA = EvaluatedData(
     split="test", path="file:///t.jsonl", files={}, rows=200, truncated=0, truncated_tokens=0, dropped=0
@@ -143,10 +145,25 @@ def test_a_missed_threshold_is_named_with_its_figure() -> None:
     assert [one.passed for one in judged] == [False, False, True, False]
     message = missed(judged, ["overall.pearson"])
     assert message is not None
-    assert "overall.pearson is 0.8, below the minimum 0.99" in message
-    assert "sentiment.mae is 0.4, above the maximum 0.1" in message
+    assert "overall.pearson is 0.8, 0.19 below the minimum 0.99" in message
+    assert "sentiment.mae is 0.4, 0.3 above the maximum 0.1" in message
     assert "quality.mae does not exist" in message
     assert missed(judged[2:3], []) is None
+    assert [outcome(one) for one in judged] == ["missed by 0.19", "missed by 0.3", "passed", "missed"]
+
+
+@given(value=st.floats(-1, 1), minimum=st.floats(-1, 1), nearness=st.integers(0, 12))
+def test_what_is_said_of_a_threshold_is_never_the_opposite_of_what_was_judged(
+    value: float, minimum: float, nearness: int
+) -> None:
+    value = minimum + (value - minimum) * 10.0**-nearness
+    [result] = judge([Threshold(metric="overall.pearson", minimum=minimum)], {"overall.pearson": value})
+    message = missed([result], [])
+    assert (message is None) == result.passed == (value >= minimum)
+    shown = apart(value, minimum)
+    assert (float(shown) < minimum) == (value < minimum)
+    if message is not None:
+        assert f"overall.pearson is {shown}, " in message
 
 
 def test_constant_scores_are_null_with_a_reason_in_the_file(tmp_path: Path) -> None:

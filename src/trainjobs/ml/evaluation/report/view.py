@@ -16,6 +16,7 @@ from trainjobs.ml.evaluation.figures import Figure
 from trainjobs.ml.evaluation.report.verdict import Verdict, judge
 from trainjobs.ml.evaluation.results import DimensionResult, EvaluationResult, PredictedRow
 from trainjobs.ml.evaluation.run_files import RunFiles
+from trainjobs.ml.evaluation.thresholds import apart, limits, outcome
 from trainjobs.ml.scoring.grades import BANDS
 
 WORST: Final = 10
@@ -54,6 +55,17 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A threshold, as it was asked for and as it was reached."""
+
+    metric: str
+    limits: str
+    value: str
+    outcome: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """A finding with its patch as text."""
 
@@ -79,7 +91,7 @@ class View:
     verdict: Verdict
     header: list[tuple[str, str]]
     tables: list[Table]
-    thresholds: list[tuple[str, str, str, bool]]
+    thresholds: list[Asked]
     advice: list[Advice]
     worst: list[Example]
     cuts: str
@@ -108,7 +120,7 @@ def build_view(files: RunFiles) -> View:
         verdict=judge(files, findings),
         header=_header(files),
         tables=figures_of(result) if result else [],
-        thresholds=_thresholds(files),
+        thresholds=thresholds_of(result) if result else [],
         advice=[Advice(finding, _patch(finding)) for finding in findings],
         worst=worst_examples(files.predictions),
         cuts=cuts_of(files),
@@ -212,16 +224,20 @@ def _cell(figure: Figure, kind: FigureKind) -> Cell:
     return Cell(value.replace("-", "−"), interval.replace("-", "−"), short.replace("-", "−"))
 
 
-def _thresholds(files: RunFiles) -> list[tuple[str, str, str, bool]]:
-    if files.result is None:
-        return []
-    rows = []
-    for one in files.result.thresholds:
-        limits = [f"at least {one.minimum:g}"] if one.minimum is not None else []
-        limits += [f"at most {one.maximum:g}"] if one.maximum is not None else []
-        value = "—" if one.value is None else f"{one.value:.4g}"
-        rows.append((one.metric, " and ".join(limits), value, one.passed))
-    return rows
+def thresholds_of(result: EvaluationResult) -> list[Asked]:
+    """What was asked of the figures, and what came of it."""
+    return [
+        Asked(
+            one.metric,
+            limits(one),
+            "—"
+            if one.value is None
+            else apart(one.value, one.maximum if one.minimum is None else one.minimum),
+            outcome(one),
+            one.passed,
+        )
+        for one in result.thresholds
+    ]
 
 
 def _patch(finding: Finding) -> str:
