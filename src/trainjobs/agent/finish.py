@@ -15,7 +15,7 @@ from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
 from trainjobs.api.status import Artifacts, BestMetric, Metrics
 from trainjobs.core.checkpoints.layout import RESULT, artifact_folder
-from trainjobs.core.outputs import ADAPTER, DONE, MODEL, REPORT_FILES, Done
+from trainjobs.core.outputs import ADAPTER, DONE, MODEL, REPORT_FILES, TRACKING, Done
 from trainjobs.core.reports import Outcome, SyncState
 from trainjobs.errors import AccessDenied, CorruptCheckpoint, Fenced, InvalidData, StorageUnavailable
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -84,6 +84,7 @@ class Delivery:
         if not model and model_required:
             raise InvalidData(f"{output / MODEL}: training ended and left no model there")
         report = [(output / name, name) for name in REPORT_FILES if (output / name).is_file()]
+        report += [(path, f"{TRACKING}/{name}") for path, name in _files_below(output / TRACKING)]
         adapter = _files_below(output / ADAPTER)
         artifacts = Artifacts(
             model=self._artifact("model", model, done) if model else None,

@@ -19,9 +19,10 @@ class Tracker(Section):
     run_name: Text | None = None
     """Name shown; default is the run's own."""
     mode: Literal["Online", "Offline", "Disabled"] = "Online"
-    """Whether to send, to write local files only, or to do nothing."""
+    """Online sends. Offline writes files only, kept with the report below `tracking/`, to be sent by the
+    tracker's own command (`wandb sync`, `swanlab sync`). Disabled does nothing."""
     uri: Text | None = None
-    """Address of a server of your own."""
+    """Address of a server of your own; MLflow without one writes files, as Offline does."""
     secret_name: Name | None = None
     """Secret whose keys become environment variables (WANDB_API_KEY, SWANLAB_API_KEY, …)."""
 

@@ -14,6 +14,7 @@ from trainjobs.core.uris import file_uri, typed_as_it_is
 from trainjobs.errors import InvalidData, InvalidRecipe, ModelNotFound, TrainjobsError
 from trainjobs.local.paths import path_here
 from trainjobs.local.relative import with_absolute_paths
+from trainjobs.local.trackers import missing_trackers
 from trainjobs.ml.data.columns import Columns
 from trainjobs.ml.data.files import is_rows
 from trainjobs.ml.data.jsonl import JsonLines
@@ -40,7 +41,7 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
         run: the run.
         manifest: the file it stands in; relative paths start from its folder.
     """
-    for field, words in unmeasured(run):
+    for field, words in (*unmeasured(run), *missing_trackers(run)):
         yield _fault(InvalidRecipe.exit_code, manifest, field, words)
     try:
         with_absolute_paths(run, manifest)

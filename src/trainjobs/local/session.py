@@ -28,6 +28,7 @@ from trainjobs.local.driver import AllNodesHere, Driver, NodeMaker, Watcher
 from trainjobs.local.folder import RunFolder
 from trainjobs.local.ordering import in_order
 from trainjobs.local.relative import without_links
+from trainjobs.local.trackers import check_trackers
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.external import require_checkpoint
 from trainjobs.storage.opening import open_store, open_to_read
@@ -104,6 +105,7 @@ def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
         run = _take_up(run, folder, options)
         if run.status.phase == Phase.SUCCEEDED:
             return Result(run, folder, 0, ran=False)
+        check_trackers(run)
         folder.save(run)
         settings = settings_for(run, folder, options)
         driver = Driver(

@@ -15,6 +15,7 @@ from trainjobs.errors import UsageError
 from trainjobs.local.driver import Watcher
 from trainjobs.local.folder import RunFolder
 from trainjobs.local.session import Options, Result, check_storage, run_all
+from trainjobs.local.trackers import check_trackers
 
 
 def try_all(runs: Sequence[Run], options: Options, watcher: Watcher) -> Iterator[Result]:
@@ -26,12 +27,14 @@ def try_all(runs: Sequence[Run], options: Options, watcher: Watcher) -> Iterator
     Raises:
         InvalidRecipe: this version cannot train one of them.
         UsageError: a run is a script of the user's own, whose steps only it can limit.
+        InvalidRecipe: a tracker that the run itself will need is not installed.
         AccessDenied, StorageUnavailable: the run's storage would not do.
         Others as of `run_all`.
     """
     check_support(runs)
     rehearsals = [rehearsal(run) for run in runs]
     for run in runs:
+        check_trackers(run)
         check_storage(run, options)
     with _room(runs, options.root) as root:
         yield from run_all(rehearsals, replace(options, root=root), watcher)

@@ -1,11 +1,9 @@
 """A recipe's training section in the words of the library's trainer."""
 
-import importlib.util
 import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -20,6 +18,7 @@ from trainjobs.ml.training.library import LIBRARY, declared_arguments, declared_
 from trainjobs.ml.training.precision import Precision
 from trainjobs.ml.training.steps import Steps
 from trainjobs.ml.training.strategy import sharding_arguments
+from trainjobs.ml.training.trackers import report_to
 
 _SCHEDULES: Final = {
     "Linear": "linear",
@@ -29,7 +28,6 @@ _SCHEDULES: Final = {
 }
 _GIVEN: Final = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
 """What the library itself gives a schedule."""
-_TRACKERS: Final = {"TensorBoard": "tensorboard", "WandB": "wandb", "SwanLab": "swanlab", "MLflow": "mlflow"}
 
 
 def training_arguments(recipe: Recipe, steps: Steps, precision: Precision) -> TrainingArguments:
@@ -114,48 +112,3 @@ def _arguments(recipe: Recipe, steps: Steps, precision: Precision) -> dict[str, 
         "ddp_find_unused_parameters": False,
         **sharding_arguments(recipe.processes.strategy, recipe.processes.world_size),
     }
-
-
-def report_to(recipe: Recipe) -> list[str]:
-    """Return the library's names of the recipe's trackers. InvalidRecipe when one is not installed."""
-    names = []
-    for index, tracker in enumerate(recipe.tracking.trackers):
-        if tracker.mode == "Disabled":
-            continue
-        name = _TRACKERS[tracker.type]
-        if importlib.util.find_spec(name) is None:
-            raise InvalidRecipe(
-                f"spec.tracking.trackers[{index}]: {tracker.type} needs the package {name},"
-                " which is not installed; install it, or remove the tracker"
-            )
-        names.append(name)
-    return names
-
-
-def tracker_environment(recipe: Recipe, folder: str) -> dict[str, str]:
-    """Return the environment variables that the trackers read."""
-    values: dict[str, str] = {}
-    for tracker in recipe.tracking.trackers:
-        match tracker.type:
-            case "TensorBoard":
-                values["TENSORBOARD_LOGGING_DIR"] = f"{folder}/tensorboard"
-            case "WandB":
-                values |= {
-                    "WANDB_DIR": folder,
-                    "WANDB_MODE": tracker.mode.lower(),
-                    **_given(WANDB_PROJECT=tracker.project, WANDB_ENTITY=tracker.entity),
-                    **_given(WANDB_BASE_URL=tracker.uri, WANDB_NAME=tracker.run_name),
-                }
-            case "SwanLab":
-                mode = {"Online": "cloud", "Offline": "local"}.get(tracker.mode, "disabled")
-                values |= {"SWANLAB_MODE": mode, "SWANLAB_LOG_DIR": f"{folder}/swanlab"}
-                values |= _given(SWANLAB_PROJECT=tracker.project, SWANLAB_WORKSPACE=tracker.entity)
-            case "MLflow":
-                # By the rule of the web, which MLflow reads by: encoded, unlike our own.
-                uri = tracker.uri or Path(folder, "mlruns").absolute().as_uri()
-                values |= {"MLFLOW_TRACKING_URI": uri, **_given(MLFLOW_EXPERIMENT_NAME=tracker.project)}
-    return values
-
-
-def _given(**values: str | None) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value is not None}

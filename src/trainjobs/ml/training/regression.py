@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +20,8 @@ from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.heads import HeadOptions
 from trainjobs.ml.modeling.regression import Model, build_model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
-from trainjobs.ml.training.arguments import tracker_environment, training_arguments
+from trainjobs.ml.training import trackers
+from trainjobs.ml.training.arguments import training_arguments
 from trainjobs.ml.training.callbacks.cadence import Cadence
 from trainjobs.ml.training.callbacks.early_stopping import EarlyStopping
 from trainjobs.ml.training.callbacks.history import History
@@ -74,7 +76,7 @@ class RegressionRun:
         self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config, self._before())
         self.steps = plan_steps(recipe, len(self.data.train))
         self._precision = resolve_precision(recipe.training.precision)
-        os.environ.update(tracker_environment(recipe, inputs.output))
+        os.environ.update(trackers.environment(session.output))
         self._arguments = training_arguments(recipe, self.steps, self._precision)
         if session.leads:
             write_json(
@@ -96,7 +98,7 @@ class RegressionRun:
         trainer, checkpoints = self._trainer(callbacks, processes)
         started = time.monotonic()
         over = self._nothing_left(patience)
-        with control.listening(), checkpoints:
+        with control.listening(), checkpoints, self._tracked():
             if over:
                 _log.info("all %d steps are done already: nothing is left but the result", self.steps.total)
                 trainer.take_up(str(self._session.inputs.resume_from), weights=not self._sharded)
@@ -120,6 +122,9 @@ class RegressionRun:
             return None
         checkpoint = Path(str(self._session.inputs.resume_from))
         return DataBefore.of(checkpoint, self._resumed.global_step, self._session.recipe)
+
+    def _tracked(self) -> AbstractContextManager[None]:
+        return trackers.tracked(self._session.recipe, self._session.output, leads=self._session.leads)
 
     @property
     def _sharded(self) -> bool:
