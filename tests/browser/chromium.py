@@ -38,6 +38,10 @@ class Chromium:
         console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
         return Opened(done.stdout, console, _requests(log))
 
+    def dom(self, url: str) -> str:
+        """The document of a page as its scripts left it."""
+        return self._run("--dump-dom", "--virtual-time-budget=20000", url).stdout
+
     def screenshot(self, page: Path, target: Path, *options: str) -> None:
         """Draw a file as PNG."""
         self._run(f"--screenshot={target}", "--hide-scrollbars", *options, page.as_uri())

@@ -15,6 +15,8 @@ from trainjobs.ml.evaluation.judging import Judged, evaluate
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.results import EvaluatedData, PredictedRow, write_predictions, write_result
 
+RESUMED_FROM = 180
+"""Between two records, as checkpoints mostly are."""
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DIMENSIONS = [
     ScoreDimension(name="accuracy", weight=0.4),
@@ -89,7 +91,7 @@ def _predictions(judged: Judged, names: list[str]) -> list[PredictedRow]:
 def _history(rng: np.random.Generator) -> list[str]:
     lines = []
     for step in range(5, 301, 3):
-        attempt = 1 if step < 180 else 2
+        attempt = 1 if step <= RESUMED_FROM else 2
         rate = 1e-5 * min(step / 30, (300 - step) / 270 + 0.01)
         metrics = {
             "loss": 0.25 + 0.75 * np.exp(-step / 60) + rng.normal(0, 0.03),
@@ -102,7 +104,12 @@ def _history(rng: np.random.Generator) -> list[str]:
                 "eval_pearson": 0.85 - 0.6 * np.exp(-step / 50),
             }
         record = MetricRecord(
-            step=step, epoch=step / 150, time=NOW + timedelta(seconds=step), attempt=attempt, metrics=metrics
+            step=step,
+            epoch=step / 150,
+            time=NOW + timedelta(seconds=step),
+            attempt=attempt,
+            metrics=metrics,
+            resumed_from=RESUMED_FROM if step == 182 else None,
         )
         lines.append(record.model_dump_json(by_alias=True) + "\n")
     return lines

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.chromium import Chromium, Opened
+from tests.browser.measuring import TOFU, Seen, measure
 from tests.browser.run_folder import EXCERPT
 
 
@@ -80,6 +81,48 @@ def test_the_verdict_is_a_sentence_with_its_figures(opened: Opened) -> None:
     assert re.search(
         r"On 900 rows it has not seen, its scores correlate with the annotators' by 0\.9\d", texts
     )
+
+
+def test_the_verdict_names_the_weakest_dimension(opened: Opened) -> None:
+    texts = " ".join(Outline(opened.dom).texts)
+    assert re.search(r"The weakest dimension is depth_of_analysis, with a correlation of 0\.89\.", texts)
+
+
+def test_dimensions_are_rows_of_one_table_with_pearson_first(opened: Opened) -> None:
+    figures = opened.dom.partition('<section id="figures">')[2].partition("</table>")[0]
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", figures)
+    assert heads == ["", "Pearson", "Spearman", "MAE", "RMSE", "MSE"]
+    rows = re.findall(r'<tr class="model"><td>([^<]+)<small>', figures)
+    assert rows == ["overall", "accuracy", "professionalism", "depth_of_analysis"]
+
+
+@pytest.fixture(scope="module")
+def seen(chromium: Chromium, page: Path) -> Seen:
+    return measure(chromium, page, width=400)
+
+
+def test_at_400_pixels_nothing_is_cut_off_or_has_to_be_scrolled_sideways(seen: Seen) -> None:
+    assert seen.elements > 500
+    assert seen.width == 400
+    assert seen.cut == []
+
+
+def test_the_measure_does_see_what_is_cut_off(chromium: Chromium, tmp_path: Path) -> None:
+    """The test above can fail: a table too wide, and a box that scrolls, are both noticed."""
+    broken = tmp_path / "report.html"
+    broken.write_text(
+        "<!doctype html><table style='width:900px'><tr><td>x</table>"
+        "<pre style='width:90px;overflow-x:auto'>scrolls, scrolls, scrolls, scrolls</pre>"
+    )
+    assert {cut.split(":")[0] for cut in measure(chromium, broken, width=400).cut} >= {"TABLE", "PRE"}
+
+
+@pytest.mark.parametrize("place", [".excerpt", "h1", ".mono", "pre"])
+def test_chinese_is_drawn_with_glyphs_of_its_own(seen: Seen, place: str) -> None:
+    """A character without a glyph is a box, and all boxes are alike."""
+    drawn = seen.glyphs[place]
+    assert len(set(drawn.values())) == len(drawn)
+    assert drawn["净"] != drawn[TOFU]
 
 
 def brightness(picture: Path) -> float:

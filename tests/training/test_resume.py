@@ -90,6 +90,7 @@ def test_an_attempt_in_a_new_folder_has_the_history_of_those_before_it(
     assert {record["step"]: record["attempt"] for record in records} == {
         step: 1 if step <= 8 else 2 for step in range(1, 17)
     }
+    assert {record["step"]: record["resumedFrom"] for record in records if "resumedFrom" in record} == {9: 8}
     log = (output / "training.log").read_text()
     assert [log.count(f" epoch={epoch} ") for epoch in (1, 2)] == [1, 1]
     # Nothing was left to train, but the line of the last epoch had not been written yet.

@@ -28,11 +28,11 @@ ACCURACY: Final = FigureKind("accuracy", "Accuracy", "Higher", digits=3, validat
 """Of a script of one's own: nothing of ours measures it."""
 
 SCORES: Final = (
-    FigureKind("mse", "MSE", "Lower", digits=3, validated=True),
-    FigureKind("mae", "MAE", "Lower", digits=3, validated=True),
-    FigureKind("rmse", "RMSE", "Lower", digits=3, validated=False),
     FigureKind("pearson", "Pearson", "Higher", digits=3, validated=True),
     FigureKind("spearman", "Spearman", "Higher", digits=3, validated=False),
+    FigureKind("mae", "MAE", "Lower", digits=3, validated=True),
+    FigureKind("rmse", "RMSE", "Lower", digits=3, validated=False),
+    FigureKind("mse", "MSE", "Lower", digits=3, validated=True),
 )
 """Of predicted against true scores, in the order of every table: all of them are measured in the end."""
 

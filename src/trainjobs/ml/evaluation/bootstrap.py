@@ -93,7 +93,14 @@ class _Pair:
         pearson = _correlations(*moments.T)
         x, y = self._true_ranks.under(counts), self._predicted_ranks.under(counts)
         ranked = [np.einsum("br,br->b", counts, term) / rows for term in (x, y, x * x, y * y, x * y)]
-        return np.stack([mse, mae, np.sqrt(mse), pearson, _correlations(*ranked)], axis=1)
+        figures = {
+            "mse": mse,
+            "mae": mae,
+            "rmse": np.sqrt(mse),
+            "pearson": pearson,
+            "spearman": _correlations(*ranked),
+        }
+        return np.stack([figures[name] for name in FIGURES], axis=1)
 
 
 class _Ranks:

@@ -16,7 +16,7 @@ TWO = {"type": "Regression", "regression": {"dimensions": [{"name": "accuracy"},
         (
             {"checkpoints": {"keepBest": {"metric": "eval_pearsn"}}},
             "spec.checkpoints.keepBest.metric: eval_pearsn is not measured; did you mean eval_pearson? "
-            "Measured are eval_loss, eval_mse, ",
+            "Measured are eval_loss, eval_pearson, ",
         ),
         (
             {"checkpoints": {"keepBest": {"metric": "eval_acuracy_pearson"}}},

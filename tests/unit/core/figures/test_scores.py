@@ -57,10 +57,10 @@ def test_the_table_knows_a_figure_by_any_of_its_names_and_no_other(metric, direc
 
 
 def test_names_are_those_that_are_measured():
-    one = ["eval_loss", "eval_mse", "eval_mae", "eval_pearson"]
+    one = ["eval_loss", "eval_pearson", "eval_mae", "eval_mse"]
     assert validated(["depth"]) == one
     assert validated(["a", "b"]) == one + [
-        f"eval_{name}_{figure}" for name in "ab" for figure in ("mse", "mae", "pearson")
+        f"eval_{name}_{figure}" for name in "ab" for figure in ("pearson", "mae", "mse")
     ]
     assert evaluated(["a"]) == [f"{name}.{kind.name}" for name in ("overall", "a") for kind in SCORES]
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from trainjobs.ml.evaluation import bootstrap
 from trainjobs.ml.evaluation.bootstrap import figures_with_intervals
-from trainjobs.ml.evaluation.figures import Vector
+from trainjobs.ml.evaluation.figures import FIGURES, Vector
 
 
 def pair(rows: int, seed: int, noise: float = 0.5) -> tuple[Vector, Vector]:
@@ -24,11 +24,12 @@ def test_a_resample_has_the_figures_of_the_rows_it_drew(seed: int, rows: int) ->
     predicted = np.round(predicted, 1)
     drawn = np.random.default_rng(seed).integers(0, rows, size=rows)
     counts = np.bincount(drawn, minlength=rows)[None].astype(float)
-    mse, mae, rmse, pearson, spearman = bootstrap._Pair(true, predicted).figures(counts)[0]
+    figures = dict(zip(FIGURES, bootstrap._Pair(true, predicted).figures(counts)[0], strict=True))
+    pearson, spearman = figures["pearson"], figures["spearman"]
     t, p = true[drawn], predicted[drawn]
-    assert mse == pytest.approx(np.mean((t - p) ** 2))
-    assert mae == pytest.approx(np.mean(np.abs(t - p)))
-    assert rmse == pytest.approx(np.mean((t - p) ** 2) ** 0.5)
+    assert figures["mse"] == pytest.approx(np.mean((t - p) ** 2))
+    assert figures["mae"] == pytest.approx(np.mean(np.abs(t - p)))
+    assert figures["rmse"] == pytest.approx(np.mean((t - p) ** 2) ** 0.5)
     if np.ptp(t) and np.ptp(p):
         assert pearson == pytest.approx(stats.pearsonr(t, p)[0], abs=1e-9)
         assert spearman == pytest.approx(stats.spearmanr(t, p)[0], abs=1e-9)

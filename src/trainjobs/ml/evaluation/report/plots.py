@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trainjobs.core.diagnosis.curves import Curve
-from trainjobs.core.metrics_history import MetricRecord
+from trainjobs.core.metrics_history import MetricRecord, beginnings
 from trainjobs.ml.evaluation.figures import Vector
 from trainjobs.ml.evaluation.report.svg import ACCENT, GRID, MUTED, SECOND, inline
 
@@ -160,10 +160,7 @@ def _mark_epochs(axes: Axes, history: Sequence[MetricRecord]) -> None:
 
 def _mark_attempts(axes: Axes, history: Sequence[MetricRecord]) -> None:
     """A dashed line where each attempt after the first went on."""
-    begins: dict[int, int] = {}
-    for record in history:
-        begins.setdefault(record.attempt, record.step)
-    for attempt, step in sorted(begins.items())[1:]:
+    for attempt, step in sorted(beginnings(history).items())[1:]:
         axes.axvline(step, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(
             f"attempt {attempt}",

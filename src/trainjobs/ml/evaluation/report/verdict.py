@@ -47,7 +47,23 @@ def _sentence(result: EvaluationResult) -> str:
     rows = f"{result.data.rows:,} rows it has not seen"
     if result.data.split == "eval":
         rows = f"the {result.data.rows:,} validation rows, which also chose the checkpoint"
-    return f"On {rows}, {_correlation(result.overall)}, and {_error(result.overall)}."
+    sentence = f"On {rows}, {_correlation(result.overall)}, and {_error(result.overall)}."
+    return f"{sentence} {_weakest(result)}".strip()
+
+
+def _weakest(result: EvaluationResult) -> str:
+    """Which dimension follows the annotators least, where there are several."""
+    if len(result.dimensions) < 2:
+        return ""
+    one = min(result.dimensions, key=lambda each: _pearson(each, missing=-2.0))
+    if one.figures["pearson"].value is None:
+        return f"The weakest dimension is {one.name}, without any correlation."
+    return f"The weakest dimension is {one.name}, with a correlation of {_pearson(one, missing=0.0):.2f}."
+
+
+def _pearson(one: DimensionResult, *, missing: float) -> float:
+    value = one.figures["pearson"].value
+    return missing if value is None else value
 
 
 def _correlation(overall: DimensionResult) -> str:

@@ -51,7 +51,18 @@ class Table:
     name: str
     scale: str
     rows: list[Row]
+    """The model's, then those of what it is compared with."""
     ceiling: str
+
+    @property
+    def model(self) -> Row:
+        """The model's own figures."""
+        return self.rows[0]
+
+    @property
+    def others(self) -> list[Row]:
+        """What it has to beat."""
+        return self.rows[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,10 @@ class View:
     verdict: Verdict
     header: list[tuple[str, str]]
     tables: list[Table]
+    compared: bool
+    """Whether any of them has something to beat."""
+    directions: str
+    """Which end of which figure is good, in a sentence."""
     thresholds: list[Asked]
     advice: list[Advice]
     worst: list[Example]
@@ -115,11 +130,14 @@ def build_view(files: RunFiles) -> View:
     """Prepare a run's files."""
     findings = diagnose(facts_of(files))
     result = files.result
+    tables = figures_of(result) if result else []
     return View(
         title=files.recipe.run.name if files.recipe else files.folder.resolve().name,
         verdict=judge(files, findings),
         header=_header(files),
-        tables=figures_of(result) if result else [],
+        tables=tables,
+        compared=any(table.others for table in tables),
+        directions=_directions(),
         thresholds=thresholds_of(result) if result else [],
         advice=[Advice(finding, _patch(finding)) for finding in findings],
         worst=worst_examples(files.predictions),
@@ -168,6 +186,15 @@ def flatten(value: JsonValue | Mapping[str, JsonValue], prefix: str = "") -> lis
     if isinstance(value, float):
         return [(prefix, f"{value:.6g}")]
     return [(prefix, "—" if value is None else str(value))]
+
+
+def _directions() -> str:
+    parts = []
+    for direction in ("Higher", "Lower"):
+        titles = [kind.title for kind in SCORES if kind.direction == direction]
+        parts.append(f"of {', '.join(titles[:-1])} and {titles[-1]} {direction.lower()} is better")
+    sentence = "; ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
 def _header(files: RunFiles) -> list[tuple[str, str]]:

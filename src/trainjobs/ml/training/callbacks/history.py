@@ -40,11 +40,13 @@ class History(TrainerCallback):
     def __init__(self, output: Path, attempt: int) -> None:
         self._path = output / METRICS
         self._attempt = attempt
+        self._resumed_from: int | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._cut_after(state.global_step)
+        self._resumed_from = state.global_step or None
 
     def on_log(
         self,
@@ -63,9 +65,11 @@ class History(TrainerCallback):
             time=datetime.now(UTC),
             attempt=self._attempt,
             metrics=figures,
+            resumed_from=self._resumed_from,
         )
+        self._resumed_from = None
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(record.model_dump_json(by_alias=True) + "\n")
+            stream.write(record.model_dump_json(by_alias=True, exclude_none=True) + "\n")
 
     def _cut_after(self, step: int) -> None:
         """Forget what an earlier attempt measured after the step that training goes on from."""
