@@ -147,6 +147,27 @@ def test_the_best_model_is_kept_by_what_its_metric_says_of_itself(
     assert (done.best.name, done.best.value) == (metric, best(measured.values()))
 
 
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (
+            '{"text": "good", "scores": {"accuracy": 99, "depth": 1}}\n',
+            "test.jsonl line 21: scores.accuracy is 99",
+        ),
+        ("", "spec.dataset.test: test.jsonl holds the same rows as rows.jsonl of spec.dataset.train"),
+    ],
+)
+def test_what_is_wrong_with_test_rows_is_found_before_the_first_step(
+    tmp_path: Path, bert: Path, capsys: pytest.CaptureFixture[str], last: str, said: str
+) -> None:
+    rows = make_rows(tmp_path / "rows.jsonl", 20)
+    test = tmp_path / "test.jsonl"
+    test.write_text(rows.read_text() + last)
+    assert train(make_recipe(tmp_path, bert, rows, inputs={"test": str(test)})) == 11
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "output" / "metrics.jsonl").exists()
+
+
 def test_an_argument_the_library_does_not_have_is_refused_by_name(
     tmp_path: Path, bert: Path, rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

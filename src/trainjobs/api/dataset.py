@@ -84,6 +84,14 @@ class Dataset(Section):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
+            "!has(self.eval) || self.eval != self.train",
+            "spec.dataset.eval: the rows that are learned from; hold out others, or give evalFraction",
+        ),
+        Rule(
+            "!has(self.test) || self.test != self.train",
+            "spec.dataset.test: the rows that are learned from; hold out others",
+        ),
+        Rule(
             "!has(self.eval) || self.evalFraction == 0.0",
             "spec.dataset.evalFraction: not allowed beside spec.dataset.eval; remove one of the two",
         ),

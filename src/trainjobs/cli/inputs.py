@@ -1,8 +1,7 @@
-"""What can be known of a run's data and model before it starts: are they there, and are first rows right."""
+"""What can be known of a run's data and model before it starts: are they there, and is every row right."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from trainjobs.api.manifest import Fault
 from trainjobs.api.runs import RewardModelRun, Run
@@ -16,14 +15,11 @@ from trainjobs.local.paths import path_here
 from trainjobs.local.relative import with_absolute_paths
 from trainjobs.local.trackers import missing_trackers
 from trainjobs.ml.data.columns import Columns
-from trainjobs.ml.data.files import is_rows
+from trainjobs.ml.data.files import data_files, is_rows
 from trainjobs.ml.data.jsonl import JsonLines
 from trainjobs.ml.data.scored import ScoredRows
 from trainjobs.storage.external import require_checkpoint
 from trainjobs.storage.opening import open_to_read
-
-ROWS: Final = 20
-"""Rows of each file that are looked at, by the reader that training reads them all with."""
 
 
 def support_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
@@ -87,13 +83,19 @@ def _checkpoint_faults(path: Path, field: str, run: Run, manifest: Path) -> Iter
 
 def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
     columns: Columns | None = None
+    learned: set[Path] = set()
     for name in ("train", "eval", "test"):
         path = _path(getattr(run.spec.dataset, name), manifest)
         if path is None:
             continue
         field = f"spec.dataset.{name}"
         try:
-            columns = _read_first_rows(path, run, columns)
+            columns = _read_rows(path, run, columns)
+            files = set() if run.spec.runtime.command else {file.resolve() for file in data_files(path)[0]}
+            for file in sorted(files & learned):
+                words = f"{file} is learned from, too (spec.dataset.train); hold out other rows"
+                yield _fault(InvalidData.exit_code, manifest, field, words)
+            learned |= files if name == "train" else set()
         except InvalidData as error:
             encoded = "" if path.exists() else typed_as_it_is(str(path))
             yield _fault(error.exit_code, manifest, field, f"{error}{encoded}")
@@ -104,8 +106,10 @@ def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
             yield _fault(InvalidData.exit_code, manifest, field, words)
 
 
-def _read_first_rows(path: Path, run: Run, columns: Columns | None) -> Columns | None:
-    """Read as training would; a script of the user's own, and files that are not JSONL, may hold anything.
+def _read_rows(path: Path, run: Run, columns: Columns | None) -> Columns | None:
+    """Read every row, as training would: a few seconds for 100 MB.
+
+    A script of the user's own, and files that are not JSONL, may hold anything.
 
     Returns the columns in which texts were found, for the data that is read next.
     """
@@ -113,13 +117,11 @@ def _read_first_rows(path: Path, run: Run, columns: Columns | None) -> Columns |
     if path.exists() and spec.runtime.command:
         return None
     if isinstance(run, RewardModelRun) and run.spec.objective.regression is not None:
-        rows = ScoredRows(
-            path, spec.dataset, run.spec.objective.regression.dimensions, columns=columns, first=ROWS
-        )
+        rows = ScoredRows(path, spec.dataset, run.spec.objective.regression.dimensions, columns=columns)
         for _ in rows:
             pass
         return rows.columns
     if not path.is_file() or is_rows(path):
-        for _ in JsonLines(path, ROWS):
+        for _ in JsonLines(path):
             pass
     return None

@@ -8,7 +8,6 @@ from typer.testing import CliRunner, Result
 
 import trainjobs
 from trainjobs.cli import crds, validate
-from trainjobs.cli.inputs import ROWS
 from trainjobs.errors import InvalidRecipe
 
 HEAD = """\
@@ -164,16 +163,58 @@ def test_a_tokenizer_of_its_own_has_to_be_there(manifest: Path):
     assert f"spec.baseModel.tokenizerUri: {manifest.parent}/words: there is no such folder" in done.stderr
 
 
-def test_only_first_rows_are_looked_at(manifest: Path):
-    rows = manifest.parent / "train.jsonl"
-    rows.write_text(f"{json.dumps(ROW)}\n" * ROWS + "{\n")
-    assert _validate(manifest).exit_code == 0
-    rows.write_text(f"{json.dumps(ROW)}\n" * (ROWS - 1) + "{\n")
-    assert f"train.jsonl line {ROWS} column 2: not JSON" in _validate(manifest).stderr
+@pytest.mark.parametrize("name", ["train", "eval", "test"])
+def test_a_bad_row_is_found_wherever_it_stands(manifest: Path, name: str):
+    for split in ("train", "eval", "test"):
+        (manifest.parent / f"{split}.jsonl").write_text(f"{json.dumps(ROW)}\n" * 500)
+    held_out = [f"--set=spec.dataset.{split}=file://./{split}.jsonl" for split in ("eval", "test")]
+    assert _validate(manifest, *held_out).exit_code == 0
+    with (manifest.parent / f"{name}.jsonl").open("a") as rows:
+        rows.write('{"report": "text", "scores": {"accuracy": 9}}\n')
+    done = _validate(manifest, *held_out)
+    assert done.exit_code == 11
+    assert f"spec.dataset.{name}: {name}.jsonl line 501: scores.accuracy is 9, outside 0…5" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["eval", "test"])
+@pytest.mark.parametrize(
+    ("place", "code", "words"),
+    [
+        ("rows", 10, "the rows that are learned from; hold out others"),
+        ("./rows", 11, "rows/a.jsonl is learned from, too (spec.dataset.train); hold out other rows"),
+        ("rows/a.jsonl", 11, "rows/a.jsonl is learned from, too (spec.dataset.train); hold out other rows"),
+        ("link.jsonl", 11, "rows/a.jsonl is learned from, too (spec.dataset.train); hold out other rows"),
+    ],
+)
+def test_rows_that_are_learned_from_are_not_judged_on(
+    manifest: Path, name: str, place: str, code: int, words: str
+):
+    (manifest.parent / "rows").mkdir()
+    (manifest.parent / "rows" / "a.jsonl").write_text(f"{json.dumps(ROW)}\n")
+    (manifest.parent / "link.jsonl").symlink_to("rows/a.jsonl")
+    data = ["--set=spec.dataset.train=file://./rows", f"--set=spec.dataset.{name}=file://./{place}"]
+    done = _validate(manifest, *data)
+    assert done.exit_code == code
+    assert f"spec.dataset.{name}: " in done.stderr
+    assert words in done.stderr
+
+
+def test_what_is_asked_for_and_never_measured_is_found(manifest: Path):
+    asked = [
+        "checkpoints.keepBest={metric: eval_pearsn}",
+        "evaluation.thresholds=[{metric: overall.pearsn, minimum: 1}]",
+    ]
+    done = _validate(manifest, "--set=spec.dataset.evalFraction=0.1", *(f"--set=spec.{one}" for one in asked))
+    assert done.exit_code == 10
+    assert "keepBest.metric: eval_pearsn is not measured; did you mean eval_pearson?" in done.stderr
+    assert (
+        "thresholds[0].metric: overall.pearsn is not measured; did you mean overall.pearson?" in done.stderr
+    )
 
 
 def test_what_is_wrong_for_all_data_is_said_once(manifest: Path):
-    splits = "spec.dataset={train: 'file://./train.jsonl', test: 'file://./train.jsonl', format: Messages}"
+    (manifest.parent / "test.jsonl").write_text(f"{json.dumps(ROW)}\n")
+    splits = "spec.dataset={train: 'file://./train.jsonl', test: 'file://./test.jsonl', format: Messages}"
     done = _validate(manifest, "--set", splits)
     assert done.exit_code == 10
     assert done.stderr.count("spec.dataset.format: Messages has no scores") == 1

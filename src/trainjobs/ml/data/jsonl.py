@@ -27,8 +27,6 @@ class JsonLines:
     """
 
     path: Path
-    first: int | None = None
-    """How many rows of each file are read, for a quick look; None reads all."""
     hashes: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
     """Files of the folder that are hidden, or no rows by their name."""
@@ -41,14 +39,12 @@ class JsonLines:
 
     def _rows(self, file: Path) -> Iterator[Line]:
         name = file.name if file == self.path else str(file.relative_to(self.path))
-        found = 0
+        found = False
         with HashedFile(file) as stream:
             for where, raw in lines(stream, name):
                 if not raw.strip():
                     continue
-                if found == self.first:
-                    return
-                found += 1
+                found = True
                 yield Line(where, parse_row(raw, where))
             if not found:
                 raise InvalidData(f"{name} is empty: it needs one JSON object a line")

@@ -57,7 +57,6 @@ class ScoredRows:
         dimensions: Sequence[ScoreDimension],
         *,
         columns: Columns | None = None,
-        first: int | None = None,
     ) -> None:
         """Args as follow.
 
@@ -65,13 +64,12 @@ class ScoredRows:
         dataset: how rows are laid out.
         dimensions: the scores to read.
         columns: those of rows that were read before; None takes the first row's.
-        first: how many rows of each file are read; None reads all.
         """
         if dataset.format not in ("Auto", "Scored"):
             raise InvalidRecipe(
                 f"spec.dataset.format: {dataset.format} has no scores; the objective Regression reads Scored"
             )
-        self._lines = JsonLines(path, first)
+        self._lines = JsonLines(path)
         self._dataset = dataset
         self._scores = _ScoreReader(dataset.fields, dimensions)
         self.columns = columns

@@ -1,6 +1,7 @@
 """The data of a regression run: read, checked, tokenised, split, normalised."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from trainjobs.api.objective import Regression
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidData
+from trainjobs.ml.data.columns import Columns
 from trainjobs.ml.data.encoded import Cuts, EncodedRows, encode_rows
 from trainjobs.ml.data.repeats import digest, repeats
 from trainjobs.ml.data.scored import ScoredRows
@@ -85,6 +87,7 @@ def load_data(
     train_indices = rows.among(train)
     if not len(train_indices):
         raise InvalidData("no training row is left: every one is longer than spec.dataset.maxLength")
+    _check_held_out(recipe, inputs, regression, encoder, source.columns, hashes)
     eval_indices = None if aside is None else rows.among(aside)
     if inputs.eval:
         eval_indices = np.arange(len(eval_rows))
@@ -133,6 +136,35 @@ def _bounds(recipe: Recipe, inputs: Inputs, rows: EncodedRows, before: DataBefor
         seed=there.seed if there else recipe.training.seed,
         validated=there.validated if there else None,
     )
+
+
+def _check_held_out(
+    recipe: Recipe,
+    inputs: Inputs,
+    regression: Regression,
+    encoder: TextEncoder,
+    columns: Columns,
+    hashes: Mapping[str, str],
+) -> None:
+    """Read the test rows, which only the end needs, and hold all files against those that are learned from.
+
+    Raises:
+        InvalidData: a test row cannot be used, or a file is learned from and judged on.
+    """
+    held_out = {name: value for name, value in hashes.items() if name.startswith("eval/")}
+    if inputs.test:
+        test = ScoredRows(Path(inputs.test), recipe.dataset, regression.dimensions, columns=columns)
+        encode_rows(test, encoder, recipe.dataset.overlong, seed=recipe.training.seed)
+        held_out |= {f"test/{name}": value for name, value in test.hashes.items()}
+    learned = {value: name for name, value in hashes.items() if name.startswith("train/")}
+    for name, value in held_out.items():
+        if value in learned:
+            split, _, file = name.partition("/")
+            same = learned[value].removeprefix("train/")
+            raise InvalidData(
+                f"spec.dataset.{split}: {file} holds the same rows as {same} of spec.dataset.train;"
+                " hold out rows that are not learned from"
+            )
 
 
 def _max_length(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
