@@ -51,6 +51,8 @@ BY_RULE = [
         ("spec.dataset.eval=s3://bucket/e", "spec.dataset.evalFraction=0.1"),
         "spec.dataset.evalFraction",
     ),
+    Bad("scores", ("spec.dataset.eval=s3://bucket/train.jsonl",), "spec.dataset.eval"),
+    Bad("scores", ("spec.dataset.test=s3://bucket/train.jsonl",), "spec.dataset.test"),
     Bad("scores", ("spec.dataset.train=s3://bucket/../x",), "spec.dataset.train"),
     Bad("scores", ("spec.dataset.eval=file:///a/../x",), "spec.dataset.eval"),
     Bad("scores", ("spec.dataset.test=pvc://claim/a/../b",), "spec.dataset.test"),
@@ -79,7 +81,7 @@ BY_RULE = [
         "spec.checkpoints.resume.uri",
     ),
     Bad("scores", ("spec.tracking.trackers=[{type: WandB}, {type: WandB}]",), "spec.tracking.trackers"),
-    Bad("scores", ("spec.evaluation.thresholds=[{metric: mse}]",), "spec.evaluation.thresholds[0]"),
+    Bad("scores", (HELD_OUT, "spec.evaluation.thresholds=[{metric: mse}]"), "spec.evaluation.thresholds[0]"),
     Bad("scores", (f"{BEST}={{metric: eval_pearson}}",), f"{BEST}.metric"),
     Bad("scores", (HELD_OUT, f"{BEST}={{metric: eval_pearson, direction: Lower}}"), f"{BEST}.direction"),
     Bad("scores", (HELD_OUT, f"{BEST}={{metric: eval_loss, direction: Higher}}"), f"{BEST}.direction"),
@@ -87,6 +89,9 @@ BY_RULE = [
         "scores",
         (HELD_OUT, f"{BEST}={{metric: eval_accuracy_pearson, direction: Lower}}"),
         f"{BEST}.direction",
+    ),
+    Bad(
+        "scores", (HELD_OUT, f"{BEST}={{metric: eval_accuracy_mse, direction: Higher}}"), f"{BEST}.direction"
     ),
     Bad("scores", ("spec.runtime.command=[x.py]", f"{BEST}={{metric: eval_f1}}"), f"{BEST}.direction"),
     Bad("tuned", (HELD_OUT, f"{BEST}={{metric: eval_f1}}"), f"{BEST}.direction"),
