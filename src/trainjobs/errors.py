@@ -16,6 +16,7 @@
     │   ├── CorruptCheckpoint          a checkpoint's bytes do not match its manifest
     │   └── Fenced                     a newer attempt owns the run: this one must not write
     ├── RendezvousFailed         31    the nodes of an attempt did not find each other
+    ├── HubUnavailable           32    the hub of models and data sets cannot be reached
     ├── HostOutOfMemory         137    the machine's or container's memory did not suffice
     └── Preempted               143    the node was asked to stop, and saved before it did
 
@@ -135,6 +136,13 @@ class RendezvousFailed(TrainjobsError):
 
     reason = "RendezvousFailed"
     exit_code = 31
+
+
+class HubUnavailable(TrainjobsError):
+    """The hub of models and data sets cannot be reached."""
+
+    reason = "HubUnavailable"
+    exit_code = 32
 
 
 class HostOutOfMemory(TrainjobsError):

@@ -2,13 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from trainjobs.agent.hub import fetch_from_hub
+from trainjobs.agent.hub import Kind, fetch_from_hub
 from trainjobs.agent.objects import fetch_objects
 from trainjobs.agent.options import Options
 from trainjobs.agent.places import local_path
@@ -26,12 +25,12 @@ class Wanted:
 
     field: str
     uri: str
-    kind: Literal["model", "dataset"]
+    kind: Kind
 
     @property
     def missing(self) -> type[TrainjobsError]:
         """What it is called when it is not there."""
-        return ModelNotFound if self.kind == "model" else InvalidData
+        return InvalidData if self.kind == "dataset" else ModelNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +115,11 @@ class Fetch:
                 one.uri, self._options.cache, self._settings, one.missing, self._progress_of(one.uri)
             )
         if scheme is Scheme.HUB:
-            return fetch_from_hub(one.uri, one.kind, self._options.cache, one.missing)
+            return fetch_from_hub(one.uri, one.kind, one.missing)
         path = local_path(one.uri, self._options.pvc_root, self._options.config_map_root)
         if not path.exists():
             raise one.missing(f"{path} does not exist ({one.uri}){typed_as_it_is(one.uri)}")
-        if one.kind == "model" and not path.is_dir():
+        if one.kind != "dataset" and not path.is_dir():
             raise ModelNotFound(f"{path} is a file; a model is a folder with config.json and its weights")
         return path
 
@@ -138,6 +137,7 @@ class Fetch:
 def wanted_inputs(recipe: Recipe) -> tuple[Wanted, ...]:
     """Return what a recipe names of base model and data."""
     named = (*sources(recipe.model, "spec.baseModel"), *sources(recipe.dataset, "spec.dataset"))
-    return tuple(
-        Wanted(one.field, one.uri, "model" if one.names.kind == "Model" else "dataset") for one in named
-    )
+    return tuple(Wanted(one.field, one.uri, _KINDS.get(one.names.kind, "dataset")) for one in named)
+
+
+_KINDS: Mapping[str, Kind] = {"Model": "model", "Tokenizer": "tokenizer"}

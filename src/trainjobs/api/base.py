@@ -55,7 +55,7 @@ class Section(BaseModel):
 class Names:
     """Marks a field that names something elsewhere by its URI: `trainjobs.api.sources` finds it by this."""
 
-    kind: Literal["Data", "Model", "Storage", "Checkpoint"]
+    kind: Literal["Data", "Model", "Tokenizer", "Storage", "Checkpoint"]
 
 
 class Open:
@@ -171,12 +171,13 @@ DataUri = Annotated[
     shape(f"{_FILES}, hf://org/name or configMap://name/key"),
     Names("Data"),
 ]
-ModelUri = Annotated[
+_Model = Annotated[
     str,
     StringConstraints(pattern=MODEL_URI, max_length=URI_LENGTH),
     shape(f"{_FILES} or hf://org/name@revision"),
-    Names("Model"),
 ]
+ModelUri = Annotated[_Model, Names("Model")]
+TokenizerUri = Annotated[_Model, Names("Tokenizer")]
 _Folder = Annotated[
     str,
     StringConstraints(pattern=STORAGE_URI, max_length=URI_LENGTH),

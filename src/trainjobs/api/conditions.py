@@ -80,6 +80,7 @@ class Reason(StrEnum):
     BELOW_THRESHOLD = "BelowThreshold"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     RENDEZVOUS_FAILED = "RendezvousFailed"
+    HUB_UNAVAILABLE = "HubUnavailable"
     HOST_OUT_OF_MEMORY = "HostOutOfMemory"
     PREEMPTED = "Preempted"
     NODE_LOST = "NodeLost"

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from trainjobs.api.base import ModelUri, Name, Rule, Section, stays_in_its_place
+from trainjobs.api.base import ModelUri, Name, Rule, Section, TokenizerUri, stays_in_its_place
 
 RunKind = Literal["RewardModelRun", "SFTRun", "RLHFRun", "PretrainRun"]
 
@@ -26,7 +26,7 @@ class ModelSource(Section):
     `file://./path`, seen from the manifest's folder."""
     from_run: RunReference | None = None
     """The run whose model to start from; this run waits until that one has succeeded."""
-    tokenizer_uri: ModelUri | None = None
+    tokenizer_uri: TokenizerUri | None = None
     """Tokenizer, where it is not the model's own (an extended vocabulary, say)."""
     trust_remote_code: bool = False
     """Run Python code that the model's folder carries. Off unless you have read that code."""

@@ -34,7 +34,7 @@ class Runtime(Section):
     command: Annotated[list[LongText], Field(max_length=64)] = Field(default_factory=list)
     """A training script of your own, run by torchrun under the same agent: a Python file, its arguments."""
     env: Annotated[list[EnvVar], Field(max_length=64)] = Field(default_factory=list)
-    """Environment of the training processes."""
+    """Environment of every node: of its training processes, and of what fetches model and data for them."""
 
 
 class Workspace(Section):
@@ -45,7 +45,7 @@ class Workspace(Section):
     storage_class: Text | None = None
     """StorageClass of a volume of its own; default is the node's disk."""
     cache_claim_name: Name | None = None
-    """PersistentVolumeClaim that keeps downloads for later runs."""
+    """PersistentVolumeClaim that keeps downloads for later runs, those from a hub (`HF_HOME`) among them."""
     shared_memory_size: Quantity = "2Gi"
     """Size of /dev/shm, in memory."""
 

@@ -48,7 +48,7 @@ def input_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
     yield from dict.fromkeys(_data_faults(run, manifest))
     for source in sources(run.spec, "spec"):
         path = _path(source.uri, manifest)
-        if path is not None and source.names.kind == "Model":
+        if path is not None and source.names.kind in ("Model", "Tokenizer"):
             yield from _model_faults(path, source.field, manifest)
         elif path is not None and source.names.kind == "Checkpoint":
             yield from _checkpoint_faults(path, source.field, run, manifest)

@@ -104,6 +104,13 @@ _KINDS: Final = (
         "Check that the nodes reach each other: NetworkPolicies, DNS, the network interface NCCL uses.",
     ),
     FailureKind(
+        Reason.HUB_UNAVAILABLE,
+        32,
+        Budget.INFRASTRUCTURE,
+        "Name a mirror in HF_ENDPOINT or a proxy in HTTPS_PROXY (spec.runtime.env), or give a folder or "
+        "bucket that holds what was to come from the hub; docs/hubs.md has the rest.",
+    ),
+    FailureKind(
         Reason.HOST_OUT_OF_MEMORY,
         137,
         Budget.RESTARTS,

@@ -71,7 +71,12 @@ class LocalNode:
         with (workspace / "agent.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                env={**os.environ, **ENCODING_OF_CHILDREN},
+                # As in a pod, where the agent fetches under them: a mirror, a proxy, a cache.
+                env={
+                    **os.environ,
+                    **ENCODING_OF_CHILDREN,
+                    **{one.name: one.value for one in plan.recipe.env},
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -188,6 +193,8 @@ def agent_command(
         "--master-address": meeting.address,
         "--master-port": meeting.port,
         "--workspace": workspace,
+        # Beside the attempts: what one has fetched, the next need not.
+        "--cache": workspace.parent.with_name("cache") / workspace.name,
         "--status-url": reporting.url,
         "--status-token": reporting.token_file,
         "--heartbeat-seconds": HEARTBEAT_SECONDS,

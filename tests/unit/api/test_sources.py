@@ -33,7 +33,7 @@ RUN = RLHFRun.model_validate(
 def test_every_uri_is_found_with_its_field():
     found = {source.field: (source.names.kind, source.uri) for source in sources(RUN.spec, "spec")}
     assert found == {
-        "spec.baseModel.tokenizerUri": ("Model", "hf://org/words"),
+        "spec.baseModel.tokenizerUri": ("Tokenizer", "hf://org/words"),
         "spec.dataset.train": ("Data", "s3://rows/train"),
         "spec.dataset.test": ("Data", "file://./test.jsonl"),
         "spec.algorithm.dpo.reference.uri": ("Model", "pvc://models/reference"),

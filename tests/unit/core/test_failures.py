@@ -35,7 +35,7 @@ def test_every_error_of_an_agent_is_in_the_table_with_its_exit_code(error) -> No
         (Budget.RESTARTS, "Hang TrainingError HostOutOfMemory StartTimeout Unknown"),
         (
             Budget.INFRASTRUCTURE,
-            "Preempted Evicted NodeLost PodLost StorageUnavailable RendezvousFailed",
+            "Preempted Evicted NodeLost PodLost StorageUnavailable RendezvousFailed HubUnavailable",
         ),
     ],
 )

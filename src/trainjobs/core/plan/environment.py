@@ -60,6 +60,7 @@ def _agent(plan: Plan, backend: Backend) -> list[Object]:
     ]
     if plan.run.spec.workspace.cache_claim_name:
         variables.append(_plain("TRAINJOBS_CACHE", CACHE))
+        variables.append(_plain("HF_HOME", f"{CACHE}/huggingface"))
     if settings.status_url:
         variables.append(_plain("TRAINJOBS_STATUS_URL", settings.status_url))
         variables.append(_plain("TRAINJOBS_STATUS_TOKEN", f"{ATTACHED}/token"))

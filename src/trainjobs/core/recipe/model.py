@@ -53,7 +53,7 @@ class ResolvedModel(Section):
     """The base model, after `fromRun` was looked up."""
 
     uri: Annotated[str, Names("Model")]
-    tokenizer_uri: Annotated[str, Names("Model")] | None = None
+    tokenizer_uri: Annotated[str, Names("Tokenizer")] | None = None
     trust_remote_code: bool = False
 
 
