@@ -70,8 +70,8 @@ def test_a_tokenizer_with_more_tokens_gets_rows_for_them(
     tmp_path: Path, extended: Path, changes: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = tmp_path / "rows.jsonl"
-    line = '{"text": "good film <table> bad <figure>", "scores": {"accuracy": 1, "depth": 2}}\n'
-    rows.write_text(line * 20)
+    line = '{"text": "good film <table> bad <figure>%s", "scores": {"accuracy": 1, "depth": 2}}\n'
+    rows.write_text("".join(line % (" film" * number) for number in range(20)))
     assert train(make_recipe(tmp_path / "run", extended, rows, **changes)) == 0
     assert (
         "the tokenizer knows 45 tokens, the base model 43: 2 new rows, each the mean of the others"
@@ -109,8 +109,9 @@ def test_a_roberta_reads_as_many_tokens_as_it_has_positions_behind_the_padding(
     base = make_roberta(tmp_path / "roberta", bert)
     assert longest_input(load_config(base), load_tokenizer(base)) == 64
     rows = tmp_path / "rows.jsonl"
-    row = {"text": " ".join(["good"] * 100), "scores": {"accuracy": 1, "depth": 2}}
-    rows.write_text(f"{json.dumps(row)}\n" * 20)
+    texts = (" ".join(["good"] * (100 + number)) for number in range(20))
+    lines = (json.dumps({"text": text, "scores": {"accuracy": 1, "depth": 2}}) for text in texts)
+    rows.write_text("\n".join(lines))
     assert train(make_recipe(tmp_path / "run", base, rows, dataset={"maxLength": 128})) == 0
     assert "the base model reads at most 64 tokens: that is maxLength, not 128" in capsys.readouterr().out
     stats = TrainingStats.model_validate_json(

@@ -65,9 +65,11 @@ def draw(
     aside = int(_below(ordered, validated).sum())
     used = math.ceil((len(places) - aside) * train_fraction)
     if not used:
+        different = len(np.unique(places))
         raise InvalidRecipe(
-            f"spec.dataset.evalFraction: {eval_fraction:g} of {len(places)} rows leaves none to train on;"
-            " lower it"
+            f"spec.dataset.evalFraction: {eval_fraction:g} of {len(places)} rows with {different} different"
+            " texts leaves none to train on, as equal texts stay together;"
+            + (" lower it" if different > 1 else " give rows with other texts")
         )
     learned = max(_bound(ordered, aside + used), int(ordered[aside]) + 1)
     return Split(seed, validated, learned)

@@ -79,6 +79,16 @@ def test_a_row_s_place_follows_from_its_text_and_the_seed_alone() -> None:
     assert len({place(parts, 1), place(parts, 2), place("report", 1), place("prompt", 1)}) == 4
 
 
-def test_a_fraction_that_leaves_nothing_to_train_on_is_refused() -> None:
-    with pytest.raises(InvalidRecipe, match="leaves none to train on"):
-        draw(places_of(["a"]), eval_fraction=0.5, train_fraction=1.0, seed=1)
+@pytest.mark.parametrize(
+    ("texts", "aside", "advice"),
+    [
+        (["a"], 0.5, "1 rows with 1 different texts .* give rows with other texts"),
+        (["a"] * 20, 0.2, "20 rows with 1 different texts .* give rows with other texts"),
+        (["a", "b"], 0.9, "2 rows with 2 different texts .* lower it"),
+    ],
+)
+def test_a_fraction_that_leaves_nothing_to_train_on_is_refused(
+    texts: list[str], aside: float, advice: str
+) -> None:
+    with pytest.raises(InvalidRecipe, match=advice):
+        draw(places_of(texts), eval_fraction=aside, train_fraction=1.0, seed=1)
