@@ -101,8 +101,8 @@ def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
             '{"text": "good", "scores": {"accuracy": 99, "depth": 1}}',
             "rows.jsonl line 150: scores.accuracy is 99",
         ),
-        ('{"text": "good", "scores": {"accuracy": NaN, "depth": 1}}', "rows.jsonl line 150:"),
-        ('{"text": "good", "scores"', "rows.jsonl line 150: not JSON"),
+        ('{"text": "good", "scores": {"accuracy": NaN, "depth": 1}}', "rows.jsonl line 150 column 41: NaN is"),
+        ('{"text": "good", "scores"', "rows.jsonl line 150 column 26: not JSON"),
     ],
 )
 def test_a_bad_row_ends_the_run_at_once_with_file_and_line(
