@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainjobs.core.reports import FinalRecord
+from trainjobs.core.uris import file_uri
 
 SCRIPTS = Path(__file__).parent.parent / "data" / "agent"
 RUN_UID = "3c9e1a52-0000-4000-8000-000000000001"
@@ -34,15 +35,15 @@ class Bench:
         (self.root / "model").mkdir(parents=True, exist_ok=True)
         (self.root / "model" / "config.json").write_text("{}")
         (self.root / "train.jsonl").write_text('{"text": "good", "scores": {"quality": 1}}\n')
-        self.store = self.store or (self.root / "store").as_uri()
+        self.store = self.store or file_uri(self.root / "store")
 
     def recipe_file(self) -> Path:
         body = {
             "protocol": 1,
             "run": {"kind": "SFTRun", "namespace": "ml", "name": "tiny", "uid": RUN_UID},
             "task": "SFT",
-            "model": {"uri": (self.root / "model").as_uri()},
-            "dataset": {"train": (self.root / "train.jsonl").as_uri()},
+            "model": {"uri": file_uri(self.root / "model")},
+            "dataset": {"train": file_uri(self.root / "train.jsonl")},
             "training": {"epochs": 1.0},
             "processes": {"nodes": self.nodes, "perNode": self.per_node},
             "checkpoints": self.checkpoints,

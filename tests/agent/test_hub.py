@@ -9,6 +9,7 @@ import pytest
 from tests.agent.launching import Bench
 from tests.harness.hub import LARGE, TOKEN, Hub, Repository
 from tests.harness.tls import make_certificate
+from trainjobs.core.uris import file_uri
 
 NAME = "org/name"
 
@@ -102,7 +103,7 @@ def test_a_mirror_is_asked_by_the_plain_protocol(bench: Bench, hub: Hub) -> None
 
 def test_of_a_tokenizers_repository_no_weights_are_fetched(bench: Bench, hub: Hub) -> None:
     hub.models["org/words"] = Repository({**hub.models[NAME].files, "model.safetensors": b"w" * LARGE})
-    bench.recipe["model"] = {"uri": (bench.root / "model").as_uri(), "tokenizerUri": "hf://org/words"}
+    bench.recipe["model"] = {"uri": file_uri(bench.root / "model"), "tokenizerUri": "hf://org/words"}
     assert bench.run().code == 0
     assert [hub.downloads(name) for name in ("tokenizer.json", "model.safetensors")] == [1, 0]
 

@@ -10,6 +10,7 @@ from tests.agent.launching import Bench, wait_until
 from tests.agent.status_server import receiver
 from tests.training.tiny import make_bert, make_recipe, make_rows
 from trainjobs.core.outputs import DONE, MODEL, REPORT_HTML, REPORT_MARKDOWN, STATS
+from trainjobs.core.uris import file_uri
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 
@@ -26,8 +27,8 @@ def bench(tmp_path, parts) -> Bench:
     made = yaml.safe_load(make_recipe(tmp_path / "made", base, rows).read_text())
     made.pop("inputs")
     bench = Bench(tmp_path, command=[])
-    made |= {"store": bench.store, "command": [], "model": {"uri": base.as_uri()}}
-    made["dataset"] = {**made["dataset"], "train": rows.as_uri()}
+    made |= {"store": bench.store, "command": [], "model": {"uri": file_uri(base)}}
+    made["dataset"] = {**made["dataset"], "train": file_uri(rows)}
     made["checkpoints"] = {"saveEverySteps": 5, "keepLatest": 2}
     bench.recipe = made
     return bench
@@ -80,7 +81,7 @@ def test_a_run_saves_when_asked_to_and_a_stopped_one_goes_on_from_there(bench):
 def test_rows_that_are_wrong_are_told_in_the_trainings_own_words(bench):
     rows = bench.root / "wrong.jsonl"
     rows.write_text('{"text": "good", "scores": {"accuracy": 99, "depth": 1}}\n' * 20)
-    bench.recipe["dataset"] = {**bench.recipe["dataset"], "train": rows.as_uri()}
+    bench.recipe["dataset"] = {**bench.recipe["dataset"], "train": file_uri(rows)}
     finished = bench.run()
     assert finished.code == 11, finished.output
     assert "wrong.jsonl" in finished.record.message

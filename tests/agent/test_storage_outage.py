@@ -8,6 +8,7 @@ import pytest
 from tests.agent.launching import wait_until
 from tests.agent.status_server import receiver
 from tests.harness.versitygw import s3_server
+from trainjobs.core.uris import file_uri
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 
@@ -116,7 +117,7 @@ def test_model_and_data_come_from_s3(bench, server):
     assert str(cache) in localised
     assert len(list(cache.rglob("tokenizer.json"))) == 1
     bench.recipe = {"dataset": {"train": f"{bucket}/rows/none.jsonl"}}
-    bench.store = (bench.root / "other").as_uri()
+    bench.store = file_uri(bench.root / "other")
     missing = bench.run()
     assert missing.code == 11
     assert "spec.dataset.train: s3://b-inputs/rows/none.jsonl: nothing is stored there" in (

@@ -12,6 +12,7 @@ from trainjobs.api.runs import RewardModelRun
 from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.recipe.resolve import resolve
 from trainjobs.core.settings import Settings
+from trainjobs.core.uris import file_uri
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 
@@ -38,7 +39,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A run with three checkpoints of two attempts, and a model."""
     if request.param == "file":
         folder = tmp_path / "stored" / "ml" / "RewardModelRun" / "ratings-1a2b3c4d"
-        uri = folder.as_uri()
+        uri = file_uri(folder)
     else:
         server: S3Server = request.getfixturevalue("s3_environment")
         bucket = f"b-{uuid4().hex[:12]}"

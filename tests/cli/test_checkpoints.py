@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from tests.cli.stored_runs import Place, fill, rating_run
 from tests.harness.versitygw import S3Server
 from trainjobs.cli.app import app
+from trainjobs.core.uris import file_uri
 from trainjobs.errors import TrainjobsError
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -198,7 +199,7 @@ def make_place(tmp_path: Path) -> Callable[[], str]:
 
     def make() -> str:
         folder = tmp_path / "run"
-        fill(CheckpointStore(open_store(folder.as_uri())), tmp_path / "source")
+        fill(CheckpointStore(open_store(file_uri(folder))), tmp_path / "source")
         return str(folder)
 
     return make

@@ -14,6 +14,7 @@ import yaml
 from tests.cli.conftest import Bench
 from tests.cli.test_run import status, stored
 from tests.training.tiny import DIMENSIONS, make_rows
+from trainjobs.core.uris import file_uri
 
 MAKE_BERT = """
 import sys
@@ -37,7 +38,7 @@ def manifest(bench: Bench, base: Path, **changes: Any) -> Path:
     if not rows.exists():
         make_rows(rows, 200)
     spec: dict[str, Any] = {
-        "baseModel": {"uri": base.as_uri()},
+        "baseModel": {"uri": file_uri(base)},
         "dataset": {
             "train": "file://./rows.jsonl",
             "evalFraction": 0.2,
@@ -101,7 +102,10 @@ def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
             '{"text": "good", "scores": {"accuracy": 99, "depth": 1}}',
             "rows.jsonl line 150: scores.accuracy is 99",
         ),
-        ('{"text": "good", "scores": {"accuracy": NaN, "depth": 1}}', "rows.jsonl line 150 column 41: NaN is"),
+        (
+            '{"text": "good", "scores": {"accuracy": NaN, "depth": 1}}',
+            "rows.jsonl line 150 column 41: NaN is",
+        ),
         ('{"text": "good", "scores"', "rows.jsonl line 150 column 26: not JSON"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 from tests.cli.conftest import Bench
 from tests.cli.test_trained import base, manifest  # noqa: F401
 from tests.harness.versitygw import S3Server
+from trainjobs.core.uris import file_uri
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def trained(
     if request.param != "its own folder":
         _reports(bench.folder / "rows.jsonl")
         changes["dataset"] = {"fields": {}}
-        changes["checkpoints"] = {"storage": {"uri": (bench.folder / "kept there").as_uri()}}
+        changes["checkpoints"] = {"storage": {"uri": file_uri(bench.folder / "kept there")}}
     if request.param == "a bucket":
         server: S3Server = request.getfixturevalue("s3")
         environment = server.environment

@@ -13,6 +13,7 @@ from tests.cluster.bench import BUCKET, Bench
 from tests.cluster.project_images import ROOT
 from trainjobs.api.yaml_documents import documents
 from trainjobs.core.checkpoints.layout import run_prefix
+from trainjobs.core.uris import file_uri
 
 EXAMPLE = ROOT / "examples" / "reward-model" / "review-ratings.yaml"
 PREPARE = EXAMPLE.with_name("prepare_review_ratings.py")
@@ -82,7 +83,7 @@ class Ratings:
 
     def run_here(self, manifest: Mapping[str, Any], folder: Path) -> Path:
         """Run the same manifest as processes of this machine, inputs from disk; the model's folder."""
-        text = json.dumps(manifest).replace(f"s3://{self.bench.namespace}/", f"{self.inputs.as_uri()}/")
+        text = json.dumps(manifest).replace(f"s3://{self.bench.namespace}/", f"{file_uri(self.inputs)}/")
         local = json.loads(text)
         local["spec"].pop("podTemplate", None)
         local["spec"]["runtime"].pop("image", None)

@@ -14,6 +14,7 @@ from tests.harness.versitygw import (  # noqa: F401
     s3,
     s3_environment,
 )
+from trainjobs.core.uris import file_uri
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import MIB, StorageSettings
@@ -25,7 +26,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> "Where":
     """An empty place of one kind, and how its bytes can be reached behind the store's back."""
     if request.param == "file":
         folder = tmp_path / "stored"
-        return Where(folder.as_uri(), folder, StorageSettings(part_bytes=5 * MIB, memory_bytes=20 * MIB))
+        return Where(file_uri(folder), folder, StorageSettings(part_bytes=5 * MIB, memory_bytes=20 * MIB))
     server: S3Server = request.getfixturevalue("s3_environment")
     bucket = f"b-{uuid4().hex[:12]}"
     uri = server.make_bucket(bucket)

@@ -12,6 +12,7 @@ from tests.harness.versitygw import s3_server
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.checkpoints.retention import Retention
+from trainjobs.core.uris import file_uri
 from trainjobs.errors import StorageUnavailable
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -57,7 +58,7 @@ def keys(run: CheckpointStore) -> set[str]:
 
 
 def test_a_full_disk_leaves_the_complete_checkpoint_whole(disk: Path, tmp_path: Path):
-    run = CheckpointStore(open_store((disk / "runs").as_uri()))
+    run = CheckpointStore(open_store(file_uri(disk / "runs")))
     first_checkpoint(run, tmp_path)
     refuse_and_stay_whole(
         run, tmp_path, r"model\.safetensors: No space left on device while writing; free some"
@@ -71,7 +72,7 @@ def test_a_full_disk_leaves_the_complete_checkpoint_whole(disk: Path, tmp_path: 
 
 
 def test_a_quota_leaves_the_complete_checkpoint_whole(tmp_path: Path):
-    run = CheckpointStore(open_store((tmp_path / "runs").as_uri()))
+    run = CheckpointStore(open_store(file_uri(tmp_path / "runs")))
     first_checkpoint(run, tmp_path)
     big = source(tmp_path, "big", 20 * MIB)
     with (
@@ -89,7 +90,7 @@ def test_a_quota_leaves_the_complete_checkpoint_whole(tmp_path: Path):
 
 
 def test_a_full_disk_under_the_download_leaves_no_torn_file(disk: Path, tmp_path: Path):
-    run = CheckpointStore(open_store((tmp_path / "runs").as_uri()))
+    run = CheckpointStore(open_store(file_uri(tmp_path / "runs")))
     run.begin(1, "job", "pod", Resume.AUTO)
     run.save(source(tmp_path, "big", 30 * MIB), step=100, attempt=1)
     with pytest.raises(
@@ -114,4 +115,4 @@ def test_an_s3_server_whose_disk_is_full_leaves_the_complete_checkpoint_whole(
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageUnavailable, match=r"file: not a folder while opening the storage folder"):
-        open_store((tmp_path / "file" / "runs").as_uri(), settings=StorageSettings())
+        open_store(file_uri(tmp_path / "file" / "runs"), settings=StorageSettings())

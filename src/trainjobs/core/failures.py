@@ -53,8 +53,8 @@ _KINDS: Final = (
         Reason.MODEL_NOT_FOUND,
         12,
         Budget.NONE,
-        "Check spec.baseModel: its name and revision, whether this cluster reaches the place it names, and whether "
-        "its files are whole.",
+        "Check spec.baseModel: its name and revision, whether this cluster reaches the place it names, and "
+        "whether its files are whole.",
     ),
     FailureKind(
         Reason.ACCESS_DENIED,

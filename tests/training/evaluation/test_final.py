@@ -13,6 +13,7 @@ import yaml
 
 from tests.training.scoring.tiny_reward_model import make_reward_model
 from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.uris import file_uri
 from trainjobs.ml.data.splits import Split, draw, place
 from trainjobs.ml.evaluation.final import Judgement, evaluate_and_report
 from trainjobs.ml.evaluation.results import read_predictions, read_result
@@ -57,7 +58,7 @@ def finish(tmp_path: Path) -> Finish:
             "checkpoints": {},
             "evaluation": {"bootstrapSamples": 20},
             "limits": {"startTimeoutSeconds": 60, "hangTimeoutSeconds": 60},
-            "store": (tmp_path / "store").as_uri(),
+            "store": file_uri(tmp_path / "store"),
             "inputs": {
                 "model": str(model),
                 "tokenizer": str(model),

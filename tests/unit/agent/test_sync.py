@@ -14,6 +14,7 @@ from trainjobs.api.checkpoints import Checkpoints, KeepBest
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.uris import file_uri
 from trainjobs.errors import Fenced
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -41,7 +42,7 @@ class Place:
         self.root = root
         self.stored = root / "stored"
         self.stored.mkdir()
-        self.store = CheckpointStore(open_store(self.stored.as_uri()))
+        self.store = CheckpointStore(open_store(file_uri(self.stored)))
         self.store.begin(1, "job", "pod", Resume.AUTO)
         self.status = Status(RECIPE, attempt=1, node_rank=0)
 
