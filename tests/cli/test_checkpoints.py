@@ -8,32 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
 
 from tests.cli.stored_runs import Place, fill, rating_run
+from tests.cli.verbs import Verb
 from tests.harness.versitygw import S3Server
-from trainjobs.cli.app import app
 from trainjobs.core.uris import file_uri
-from trainjobs.errors import TrainjobsError
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["checkpoints", *arguments])
-
-
-def answer(*arguments: str) -> dict:
-    result = run(*arguments, "--output", "json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def refusal(*arguments: str) -> TrainjobsError:
-    result = run(*arguments)
-    assert isinstance(result.exception, TrainjobsError), result.output
-    assert "\n" not in str(result.exception)
-    return result.exception
+VERB = Verb("checkpoints")
+run, answer, refusal = VERB.run, VERB.answer, VERB.refusal
 
 
 def test_list_says_which_is_latest_best_and_resumed_from(place: Place) -> None:

@@ -1,32 +1,15 @@
 """`trainjobs pull`: whatever a status or a command prints is a name for what it names."""
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
 
 from tests.cli.stored_runs import Place, rating_run
-from trainjobs.cli.app import app
-from trainjobs.errors import TrainjobsError
+from tests.cli.verbs import Verb
 
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["pull", *arguments])
-
-
-def answer(*arguments: str) -> dict:
-    result = run(*arguments, "--output", "json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def refusal(*arguments: str) -> TrainjobsError:
-    result = run(*arguments)
-    assert isinstance(result.exception, TrainjobsError), result.output
-    assert "\n" not in str(result.exception)
-    return result.exception
+VERB = Verb("pull")
+run, answer, refusal = VERB.run, VERB.answer, VERB.refusal
 
 
 @pytest.mark.parametrize(

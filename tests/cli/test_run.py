@@ -8,32 +8,12 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.conftest import LIGHT, PROGRAM, RANKS, Bench
-
-
-def until(what: str, holds: Any, seconds: float = 240) -> None:  # any test of the world
-    """Wait until `holds()`, or fail saying what did not happen."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
-        time.sleep(0.1)
-
-
-def status(bench: Bench, name: str = "light") -> dict[str, Any]:
-    """What the run's status file says."""
-    loaded: dict[str, Any] = json.loads((bench.place(name) / "status.json").read_text())
-    return loaded
-
-
-def stored(place: Path) -> list[str]:
-    """Names of complete checkpoints."""
-    return sorted(manifest.parent.name for manifest in place.glob("checkpoints/*/MANIFEST.json"))
+from tests.cli.runs import status, stored, until
 
 
 def test_a_run_ends_with_its_result_in_storage(bench: Bench) -> None:
@@ -190,69 +170,6 @@ def test_what_failed_is_tried_again_by_the_same_command_from_its_checkpoint(benc
     assert again.returncode == 23
     assert status(bench)["attempt"] == 2
     assert "resumed at step 3" in (bench.place() / "work/attempt-0002/node-0/node.log").read_text()
-
-
-def test_another_specification_under_the_same_name_is_refused(bench: Bench) -> None:
-    assert bench.run("run", bench.manifest(script=["--steps", "3"])).returncode == 0
-    ended = bench.run("run", bench.manifest(script=["--steps", "3"]), "--set", "spec.training.epochs=7")
-    assert ended.returncode == 10
-    assert "spec.training: cannot change once the run exists" in ended.stderr
-    assert "--fresh" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_a_first_start_that_failed_leaves_the_name_free(bench: Bench) -> None:
-    policy = {"runPolicy": {"maxRestarts": 0}}
-    wrong = bench.run("run", bench.manifest(spec={"baseModel": {"uri": "file://./nowhere"}}))
-    assert wrong.returncode == 12
-    failed = bench.run("run", bench.manifest(script=["--fail-at", "2"], spec=policy))
-    assert failed.returncode == 23, failed.stderr
-    ended = bench.run("run", bench.manifest(script=["--steps", "3"]), "--set", "spec.training.seed=7")
-    assert ended.returncode == 0, ended.stderr
-    assert status(bench)["attempt"] == 3
-
-
-def test_storage_that_was_never_there_leaves_the_name_free(bench: Bench) -> None:
-    (bench.folder / "file").write_text("")
-    wrong = {"checkpoints": {"storage": {"uri": f"file://{bench.folder}/file/runs"}}}
-    assert bench.run("run", bench.manifest(script=["--steps", "3"], spec=wrong)).returncode == 30
-    ended = bench.run("run", bench.manifest(script=["--steps", "3"]))
-    assert ended.returncode == 0, ended.stderr
-
-
-def test_what_has_a_checkpoint_stays_what_it_is_however_its_paths_are_spelled(bench: Bench) -> None:
-    script = ["--steps", "9", "--save-every", "3", "--fail-at", "5"]
-    policy = {"runPolicy": {"maxRestarts": 0}}
-    assert bench.run("run", bench.manifest(script=script, spec=policy)).returncode == 23
-    (bench.folder / "link").symlink_to(bench.folder)
-    (bench.folder / "other.jsonl").write_text((bench.folder / "rows.jsonl").read_text())
-    manifest = bench.folder / "light.yaml"
-    told = bench.run("run", manifest, "--set", "spec.dataset.train=file://./other.jsonl")
-    assert told.returncode == 10
-    assert "spec.dataset: cannot change once the run exists" in told.stderr
-    for train in ("file://./base/../rows.jsonl", f"file://{bench.folder}/link//rows.jsonl"):
-        again = bench.run("run", manifest, "--set", f"spec.dataset.train={train}")
-        assert again.returncode == 23, again.stderr
-    assert status(bench)["attempt"] == 3
-
-
-def test_manifest_root_and_data_may_be_named_by_way_of_the_folder_above(bench: Bench) -> None:
-    for folder in ("configs", "data", "here"):
-        (bench.folder / folder).mkdir()
-    manifest = bench.manifest(script=["--steps", "3"], file="configs/light.yaml")
-    (bench.folder / "rows.jsonl").rename(bench.folder / "data" / "proj#1%41?.jsonl")
-    sets = ["spec.dataset.train=file://./../data/proj#1%41?.jsonl", "spec.baseModel.uri=file://./../base"]
-    given = ["../configs/light.yaml", *(word for one in sets for word in ("--set", one))]
-    here = Bench(bench.folder / "here")
-    assert here.run("validate", *given).returncode == 0
-    ended = here.run("run", *given, "--root", "../runs of mine#1")
-    assert ended.returncode == 0, ended.stderr
-    place = bench.folder / "runs of mine#1" / "rewardmodelrun" / "light"
-    recipe = json.loads((place / "recipe.yaml").read_text())
-    assert recipe["dataset"]["train"] == f"file://{bench.folder}/data/proj#1%41?.jsonl"
-    listed = here.run("checkpoints", "list", f"../{place.relative_to(bench.folder)}")
-    assert listed.returncode == 0, listed.stderr
-    assert manifest.exists()
 
 
 def test_two_programs_never_drive_one_run(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.cli.conftest import Bench
-from tests.cli.test_run import status, stored
+from tests.cli.runs import status, stored
 from tests.harness.versitygw import S3Server, free_port
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store

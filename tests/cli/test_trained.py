@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Bench
-from tests.cli.test_run import status, stored
+from tests.cli.runs import status, stored
 from tests.training.tiny import DIMENSIONS, make_rows
 from trainjobs.core.uris import file_uri
 

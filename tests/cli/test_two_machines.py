@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from tests.cli.conftest import RANKS, Bench
-from tests.cli.test_run import until
+from tests.cli.runs import until
 from tests.harness.versitygw import free_port
 
 TWO = {"nodes": 2, "processesPerNode": 1}

@@ -57,7 +57,8 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
 
 def print_evaluation(console: Console, result: "EvaluationResult") -> None:
     """Print every dimension's figures with intervals and what they are compared with, then the thresholds."""
-    from trainjobs.ml.evaluation.report.view import figures_of, notes_of, thresholds_of
+    from trainjobs.ml.evaluation.report.notes import notes_of
+    from trainjobs.ml.evaluation.report.view import figures_of, thresholds_of
 
     parts = figures_of(result)
     table = plain_table(

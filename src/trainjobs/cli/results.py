@@ -86,7 +86,7 @@ def _say(console: Console, what: str, words: str, *, style: str = "") -> None:
 
 
 def _say_training_cuts(console: Console, place: Path) -> None:
-    from trainjobs.ml.evaluation.report.view import training_cuts
+    from trainjobs.ml.evaluation.report.notes import training_cuts
     from trainjobs.ml.evaluation.run_files import RunFiles
 
     if words := training_cuts(RunFiles.read(place)):

@@ -13,6 +13,7 @@ from trainjobs.core.uris import below, file_path
 from trainjobs.ml.evaluation.baselines import LENGTH, MEAN
 from trainjobs.ml.evaluation.facts import facts_of
 from trainjobs.ml.evaluation.figures import Figure
+from trainjobs.ml.evaluation.report.notes import agreement_of, cuts_of, repeats_of
 from trainjobs.ml.evaluation.report.verdict import Verdict, judge
 from trainjobs.ml.evaluation.results import DimensionResult, EvaluationResult, PredictedRow
 from trainjobs.ml.evaluation.run_files import RunFiles
@@ -143,7 +144,7 @@ def build_view(files: RunFiles) -> View:
         worst=worst_examples(files.predictions),
         cuts=cuts_of(files),
         repeated=repeats_of(result) if result else "",
-        agreement=_agreement(files),
+        agreement=agreement_of(files),
         data_files=_data_files(files),
         environment=[pair for pair in flatten(files.environment) if len(pair[1]) < 400],
         stats=flatten(files.stats),
@@ -272,70 +273,6 @@ def _patch(finding: Finding) -> str:
         return ""
     text: str = yaml.safe_dump(dict(finding.patch), sort_keys=False, allow_unicode=True)
     return text.strip()
-
-
-def notes_of(result: EvaluationResult) -> list[str]:
-    """What one has to know of the judged rows besides their number: cut, left out, or learned from."""
-    data = result.data
-    cuts = _too_long("judged", data.truncated, data.truncated_tokens, data.dropped)
-    return [
-        *([cuts] if data.truncated or data.dropped else []),
-        *([repeats_of(result)] if data.repeated else []),
-    ]
-
-
-def repeats_of(result: EvaluationResult) -> str:
-    """How many judged rows have a text that was learned from, in one sentence."""
-    data = result.data
-    if data.repeated is None:
-        return ""
-    if not data.repeated:
-        return "No text that was judged was learned from."
-    return f"Of {data.rows:,} rows judged, {data.repeated:,} have a text that was learned from, too."
-
-
-def training_cuts(files: RunFiles) -> str:
-    """What became of the training texts that were too long; empty where all fitted."""
-    cut, tokens, dropped = (_count(files, name) for name in ("rowsCut", "tokensCut", "rowsDropped"))
-    return _too_long("learned from", cut, tokens, dropped) if cut or dropped else ""
-
-
-def cuts_of(files: RunFiles) -> str:
-    """What became of texts that were too long, in training and in the evaluation."""
-    learned = _too_long(
-        "learned from", *(_count(files, name) for name in ("rowsCut", "tokensCut", "rowsDropped"))
-    )
-    if files.result is None:
-        return learned
-    data = files.result.data
-    return f"{learned} {_too_long('judged', data.truncated, data.truncated_tokens, data.dropped)}".strip()
-
-
-def _too_long(what: str, cut: int, tokens: int, dropped: int) -> str:
-    """What became of texts longer than `maxLength`, in one sentence."""
-    if not cut and not dropped:
-        return f"Of the texts {what}, every one fitted."
-    parts = [f"{cut:,} were cut, by {tokens:,} tokens in all"] if cut else []
-    parts += [f"{dropped:,} were too long and left out"] if dropped else []
-    return f"Of the texts {what}, {' and '.join(parts)}."
-
-
-def _count(files: RunFiles, name: str) -> int:
-    value = files.stats.get(name, 0)
-    return value if isinstance(value, int) else 0
-
-
-def _agreement(files: RunFiles) -> str:
-    overall = files.result.overall.raters if files.result else None
-    if overall is None:
-        return ""
-    text = f"{overall.rows:,} rows have several annotators, {overall.ratings_per_row:.1f} each on average."
-    if overall.reliability is None or overall.ceiling is None:
-        return f"{text} Their reliability is not known: {overall.reason}."
-    return (
-        f"{text} The mean of their scores has a reliability of {overall.reliability:.2f} (ICC(1,k)), "
-        f"so a perfect model would reach a Pearson correlation of about {overall.ceiling:.2f}."
-    )
 
 
 def _data_files(files: RunFiles) -> list[tuple[str, str]]:
