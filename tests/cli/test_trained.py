@@ -73,7 +73,8 @@ def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
     bench: Bench, base: Path
 ) -> None:
     asked = {"thresholds": [{"metric": "overall.pearson", "minimum": 0.99999}]}
-    ended = bench.run("run", manifest(bench, base, evaluation=asked))
+    tracking = {"trackers": [{"type": "TensorBoard"}]}
+    ended = bench.run("run", manifest(bench, base, evaluation=asked, tracking=tracking))
     assert ended.returncode == 24, ended.stderr
     said = re.search(r"overall\.pearson is (\S+), (\S+) below the minimum 0\.99999", ended.stderr)
     assert said
@@ -87,6 +88,7 @@ def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
     place = bench.place("tiny")
     assert (place / "artifacts/model/model.safetensors").exists()
     assert (place / "artifacts/report/report.html").exists()
+    assert any((place / "artifacts/report/tracking").rglob("events.out.*"))
     # One greppable line per epoch, and statistics with what the documentation names.
     log = (place / "artifacts/report/training.log").read_text()
     assert sum("epoch=1 train_loss=" in line and "val_loss=" in line for line in log.splitlines()) == 1

@@ -29,7 +29,8 @@ class KeepBest(Section):
     """How many."""
     metric: FigureName = "eval_loss"
     """Which metric: `eval_loss`, `eval_pearson`, or `eval_accuracy_pearson` of one dimension where there are
-    several."""
+    several. Without held-out rows the default is measured nowhere, and the model
+    is the one that training ended with."""
     direction: Direction | None = None
     """Whether lower or higher is better. Known of every figure that trainjobs measures; needed for one that a
     script of your own reports."""
