@@ -107,7 +107,7 @@ def _data_faults(run: Run, manifest: Path) -> Iterator[tuple[int, Fault]]:
 
 
 def _read_rows(path: Path, run: Run, columns: Columns | None) -> Columns | None:
-    """Read every row, as training would: a few seconds for 100 MB.
+    """Read every row, as training would: ten seconds or so for 100 MB.
 
     A script of the user's own, and files that are not JSONL, may hold anything.
 

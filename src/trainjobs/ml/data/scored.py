@@ -58,12 +58,13 @@ class ScoredRows:
         *,
         columns: Columns | None = None,
     ) -> None:
-        """Args as follow.
+        """Read nothing yet.
 
-        path: a file, or a folder of them.
-        dataset: how rows are laid out.
-        dimensions: the scores to read.
-        columns: those of rows that were read before; None takes the first row's.
+        Args:
+            path: a file, or a folder of them.
+            dataset: how rows are laid out.
+            dimensions: the scores to read.
+            columns: those of rows that were read before; None takes the first row's.
         """
         if dataset.format not in ("Auto", "Scored"):
             raise InvalidRecipe(
