@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml uv.lock hack/uv-requirements.txt hack/bootstrap.sh hack/install.sh
 	@hack/install.sh
@@ -60,11 +60,16 @@ unit: install
 
 .PHONY: test
 test: check ## check, then every other level of tests (TRAINJOBS_TEST_LEVELS leaves some out)
-	@hack/run-tests.sh crds charts storage agent training cli browser controller cluster-beside cluster cluster-alone
+	@hack/run-tests.sh crds+charts+storage+agent+browser+controller training cli cluster-beside cluster cluster-alone
 
 .PHONY: cluster
 cluster: install ## of these the tests on a real Kubernetes (the first time builds it: 20 minutes)
 	@hack/run-tests.sh cluster-beside cluster cluster-alone
+
+.PHONY: acceptance
+acceptance: demo ## the demo, and tests that are real, long and rarely break: before a release
+	@PYTEST_ARGS="--durations=0 --durations-min=1 $(PYTEST_ARGS)" \
+		hack/run-tests.sh --acceptance agent training cli controller cluster-beside cluster cluster-alone
 
 .PHONY: cluster-up
 cluster-up: install ## start a real Kubernetes to try things on (the first time builds it: 20 minutes)

@@ -1,10 +1,17 @@
 #!/bin/sh
 # Run the named levels of tests, each as one pytest; extra arguments for pytest come from PYTEST_ARGS.
 #
+# Levels joined by + run side by side, and tell what they have to tell when they have ended. With --acceptance as
+# first argument: the tests of these levels that are marked so, which are not run otherwise.
 # TRAINJOBS_TEST_LEVELS says which levels may run at all; a level that is asked for and cannot run fails.
 set -u
 cd "$(dirname "$0")/.."
 
+chosen="not acceptance"
+if [ "${1:-}" = --acceptance ]; then
+    chosen=acceptance
+    shift
+fi
 known="unit golden crds charts storage agent training cli browser controller cluster cluster-alone cluster-beside"
 allowed=${TRAINJOBS_TEST_LEVELS:-$known}
 for level in $allowed; do
@@ -17,11 +24,17 @@ for level in $allowed; do
     esac
 done
 
-# Run one level's tests with these arguments for pytest; true when they pass. Folders stay of those that failed.
+# Run one level's tests, those of a marker (or "") of these arguments for pytest; true when they pass. Folders stay
+# of those that failed.
 tests() {
+    marker=$1
+    shift
     # shellcheck disable=SC2086  # PYTEST_ARGS is a list of words
-    .venv/bin/python -m pytest "tests/${level%%-*}" "$@" -o tmp_path_retention_policy=failed ${PYTEST_ARGS:-} </dev/null
+    .venv/bin/python -m pytest "tests/${level%%-*}" "$@" -m "($chosen)${marker:+ and ($marker)}" \
+        -o tmp_path_retention_policy=failed -o "cache_dir=.pytest_cache/$level" ${PYTEST_ARGS:-} </dev/null
     status=$?
+    # Not every level has tests that are for acceptance.
+    [ $status -ne 5 ] || [ "$chosen" != acceptance ] || return 0
     [ $status -ne 5 ] || echo "level $level has no tests" >&2
     return $status
 }
@@ -34,65 +47,95 @@ tests_twice() {
     tests "$@" --last-failed --last-failed-no-failures none -rA
 }
 
-# What takes long and disturbs only its own cluster: on another one, beside the levels that follow.
-begin_beside() {
+# What takes minutes to build is built before the tests, whose time is limited; it says what it builds.
+build_for() {
+    case $1 in
+    browser) hack/need-chromium.sh ;;
+    controller) .venv/bin/python -m tests.cluster.harness.parts etcd kube-apiserver kubectl ;;
+    cluster*) .venv/bin/python -m tests.cluster.harness build ;;
+    esac
+}
+
+run_level() {
+    level=$1
+    build_for "$level" || return
+    case $level in
+    unit | golden) tests "" -n 2 --dist worksteal ;;
+    # A file's tests share what they trained or started.
+    agent | training | cli | controller) tests_twice "" -n 2 --dist loadfile ;;
+    # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
+    cluster) tests_twice "not alone and not beside" -n 4 --dist worksteal ;;
+    cluster-alone) tests_twice alone ;;
+    cluster-beside) tests_twice beside ;;
+    *) tests_twice "" ;;
+    esac
+}
+
+# Start a level beside others, into a file of its own; a number after it is that of its cluster.
+begin() {
     mkdir -p build
     (
-        export TRAINJOBS_CLUSTER=3
-        tests_twice -m beside -o cache_dir=.pytest_cache/beside
-    ) >build/cluster-beside.log 2>&1 &
-    beside=$!
-    echo "goes on beside the others: build/cluster-beside.log"
+        [ -z "${2:-}" ] || export TRAINJOBS_CLUSTER="$2"
+        run_level "$1"
+    ) >"build/$1.log" 2>&1 &
+    echo "== $1: goes on beside others, into build/$1.log"
+    running="$running $1:$!"
 }
 
-end_beside() {
-    echo "== cluster-beside, which ran beside the others"
-    wait "$beside"
+# Wait for one that was begun, and show what it printed.
+end() {
+    echo "== ${1%:*}, which ran beside others"
+    wait "${1#*:}"
     status=$?
-    cat build/cluster-beside.log
-    return $status
+    cat "build/${1%:*}.log"
+    [ $status -eq 0 ] || failed="$failed ${1%:*}"
 }
 
-failed= beside=
-for level in "$@"; do
+is_allowed() {
     case " $allowed " in
-    *" $level "*) ;;
-    *)
-        echo "== $level: left out by TRAINJOBS_TEST_LEVELS"
+    *" $1 "*) return 0 ;;
+    esac
+    echo "== $1: left out by TRAINJOBS_TEST_LEVELS"
+    return 1
+}
+
+# Only of clusters of our own parts there are as many as one likes.
+has_cluster_beside() {
+    [ "$(.venv/bin/python -m tests.cluster.harness provider)" = own ]
+}
+
+failed='' running='' beside=''
+for step in "$@"; do
+    case $step in
+    *+*)
+        for level in $(echo "$step" | tr + ' '); do
+            is_allowed "$level" && begin "$level"
+        done
+        for one in $running; do
+            end "$one"
+        done
+        running=''
         continue
         ;;
     esac
-    echo "== $level"
-    if [ "$level" = browser ] && ! hack/need-chromium.sh; then
-        failed="$failed $level"
+    level=$step
+    is_allowed "$level" || continue
+    # What takes long and disturbs only its own cluster: on another one, beside the levels that follow.
+    if [ "$level" = cluster-beside ] && has_cluster_beside; then
+        if build_for "$level"; then
+            begin "$level" 3
+            beside=$running running=''
+        else
+            failed="$failed $level"
+        fi
         continue
     fi
-    # What takes minutes to build is built before the tests, whose time is limited; it says what it builds.
-    case $level in
-    controller) .venv/bin/python -m tests.cluster.harness.parts etcd kube-apiserver kubectl ;;
-    cluster*) .venv/bin/python -m tests.cluster.harness build ;;
-    esac || {
-        failed="$failed $level"
-        continue
-    }
-    case $level in
-    unit | golden) tests -n 2 --dist worksteal ;;
-    # A file's tests share what they trained or started.
-    agent | training | cli | controller) tests_twice -n 2 --dist loadfile ;;
-    # Most of the time these wait for pods; those that take a part of the cluster away come by themselves.
-    cluster) tests_twice -n 4 --dist worksteal -m "not alone and not beside" ;;
-    cluster-alone) tests_twice -m alone ;;
-    cluster-beside)
-        # Only clusters of our own parts are as many as one likes.
-        case $(.venv/bin/python -m tests.cluster.harness provider) in
-        own) begin_beside ;;
-        *) tests_twice -m beside ;;
-        esac
-        ;;
-    *) tests_twice ;;
-    esac || failed="$failed $level"
+    echo "== $level"
+    run_level "$level" || failed="$failed $level"
 done
-[ -z "$beside" ] || end_beside || failed="$failed cluster-beside"
+for one in $beside; do
+    end "$one"
+done
 if [ -n "$failed" ]; then
     echo "failed levels:$failed" >&2
     exit 1

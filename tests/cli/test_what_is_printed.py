@@ -47,7 +47,14 @@ class Trained:
         )
 
 
-@pytest.fixture(scope="module", params=["its own folder", "another folder", "a bucket"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "its own folder",
+        pytest.param("another folder", marks=pytest.mark.acceptance),
+        pytest.param("a bucket", marks=pytest.mark.acceptance),
+    ],
+)
 def trained(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 from tests.cli.conftest import Bench
 from tests.cli.test_trained import base, manifest  # noqa: F401
 
+pytestmark = pytest.mark.acceptance
+
 TOP = Path(__file__).parents[2]
 
 

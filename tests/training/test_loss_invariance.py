@@ -123,6 +123,7 @@ def test_every_row_is_counted_once_an_epoch(rows_17: Path, seventeen_at_once: Pa
     assert (stats.samples, stats.train_rows, stats.epochs) == (34, 17, 2.0)
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("stage", [2, 3])
 def test_zero_has_the_loss_of_one_process(
     tmp_path: Path, steady_bert: Path, rows_17: Path, seventeen_at_once: Path, stage: int

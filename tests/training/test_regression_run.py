@@ -185,7 +185,13 @@ def test_an_argument_of_the_library_reaches_it(tmp_path: Path, bert: Path, rows:
 
 
 @pytest.mark.parametrize(
-    "training", [{"compile": True}, {"gradientCheckpointing": True}, {"precision": "BF16"}], ids=str
+    "training",
+    [
+        pytest.param({"compile": True}, marks=pytest.mark.acceptance),
+        {"gradientCheckpointing": True},
+        {"precision": "BF16"},
+    ],
+    ids=str,
 )
 def test_ways_to_save_time_and_memory_reach_the_same_loss(
     tmp_path: Path, bert: Path, rows: Path, training: dict[str, object]

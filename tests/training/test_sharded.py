@@ -49,6 +49,7 @@ def predictions(output: Path) -> list[float]:
     return [value for line in lines for value in json.loads(line)["predicted"].values()]
 
 
+@pytest.mark.acceptance
 def test_zero_3_ends_with_the_model_of_ddp_at_its_best_step(
     tmp_path: Path, steady_bert: Path, rows: Path, zero_3: Path
 ) -> None:
@@ -81,7 +82,7 @@ def test_zero_3_partitions_its_weights(zero_3: Path) -> None:
         assert whole / 2 <= held < 0.6 * whole
 
 
-@pytest.mark.parametrize("stage", [2, 3])
+@pytest.mark.parametrize("stage", [pytest.param(2, marks=pytest.mark.acceptance), 3])
 def test_a_resume_with_shards_gives_the_losses_of_an_uninterrupted_run(
     tmp_path: Path, steady_bert: Path, rows: Path, zero_3: Path, stage: int
 ) -> None:
