@@ -51,6 +51,7 @@ tests_twice() {
 build_for() {
     case $1 in
     browser) hack/need-chromium.sh ;;
+    crds) .venv/bin/python -m tests.crds.checker ;;
     controller) .venv/bin/python -m tests.cluster.harness.parts etcd kube-apiserver kubectl ;;
     cluster*) .venv/bin/python -m tests.cluster.harness build ;;
     esac
@@ -58,7 +59,6 @@ build_for() {
 
 run_level() {
     level=$1
-    build_for "$level" || return
     case $level in
     unit | golden) tests "" -n 2 --dist worksteal ;;
     # A file's tests share what they trained or started.
@@ -106,32 +106,35 @@ has_cluster_beside() {
 
 failed='' running='' beside=''
 for step in "$@"; do
-    case $step in
-    *+*)
-        for level in $(echo "$step" | tr + ' '); do
-            is_allowed "$level" && begin "$level"
-        done
-        for one in $running; do
-            end "$one"
-        done
-        running=''
-        continue
-        ;;
-    esac
-    level=$step
-    is_allowed "$level" || continue
-    # What takes long and disturbs only its own cluster: on another one, beside the levels that follow.
-    if [ "$level" = cluster-beside ] && has_cluster_beside; then
-        if build_for "$level"; then
-            begin "$level" 3
-            beside=$running running=''
-        else
+    for level in $(echo "$step" | tr + ' '); do
+        is_allowed "$level" || continue
+        # One after the other, also where they run side by side: what two programs share is compiled once.
+        if ! build_for "$level"; then
             failed="$failed $level"
+            continue
         fi
-        continue
-    fi
-    echo "== $level"
-    run_level "$level" || failed="$failed $level"
+        case $step,$level in
+        *+*) begin "$level" ;;
+        *,cluster-beside)
+            # What takes long and disturbs only its own cluster: on another one, beside the levels that follow.
+            if has_cluster_beside; then
+                begin "$level" 3
+                beside=$running running=''
+            else
+                echo "== $level"
+                run_level "$level" || failed="$failed $level"
+            fi
+            ;;
+        *)
+            echo "== $level"
+            run_level "$level" || failed="$failed $level"
+            ;;
+        esac
+    done
+    for one in $running; do
+        end "$one"
+    done
+    running=''
 done
 for one in $beside; do
     end "$one"

@@ -97,3 +97,8 @@ def program() -> Path:
     """The checker, built where the cache has none of these sources."""
     sources = b"".join((MODULE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
     return tool("crdcheck", ".", hashlib.sha256(sources).hexdigest()[:12], module=MODULE)
+
+
+if __name__ == "__main__":
+    # Before the tests, whose time is limited.
+    program()
