@@ -52,7 +52,7 @@ class Bench:
         program = [sys.executable, "-m", "trainjobs", "run", str(file), "--root", str(self.folder / "runs")]
         done = subprocess.run([*program, "--output", "json"], stdout=subprocess.PIPE, check=True)
         [run] = json.loads(done.stdout)
-        store = run["status"]["artifacts"]["report"].removesuffix("/artifacts/report")
+        store = run["status"]["artifacts"]["report"].rpartition("/artifacts/")[0]
         CheckpointStore(open_store(store)).get_artifact("report", self.folder / name)
         stats = json.loads((self.folder / name / "training_stats.json").read_text())
         return Trained(stats["seconds"], stats["blockedSeconds"], len(stats["checkpoints"]))

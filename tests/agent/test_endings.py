@@ -33,7 +33,7 @@ def test_a_training_that_ends_leaves_model_and_result_in_storage(bench):
     assert (record.outcome.step, record.outcome.total_steps) == (20, 20)
     assert record.outcome.checkpoints.latest is not None
     assert record.outcome.checkpoints.latest.step == 20
-    assert record.outcome.artifacts.model == f"{bench.store}/artifacts/model"
+    assert record.outcome.artifacts.model == f"{bench.store}/artifacts/model-a0001"
     store = stored(bench)
     assert store.verify() == ()
     store.get_artifact("model", bench.root / "taken-home")

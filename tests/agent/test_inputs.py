@@ -103,7 +103,7 @@ def test_volumes_and_config_maps_are_where_they_are_mounted(bench):
     assert (bench.root / "mnt" / "results" / "tiny" / "result.json").exists()
     # What the status shows means the same in every pod, and where nothing is mounted.
     outcome = bench.record(0).outcome
-    assert outcome.artifacts.model == "pvc://results/tiny/artifacts/model"
+    assert outcome.artifacts.model == "pvc://results/tiny/artifacts/model-a0001"
     assert outcome.checkpoints.latest.uri.startswith("pvc://results/tiny/checkpoints/step-")
     localised = (bench.workspace() / "localised.yaml").read_text()
     assert str(volume) in localised

@@ -68,7 +68,7 @@ def test_markers_are_no_part_of_a_model_or_of_data(bench: Bench, server: S3InMem
         "runs/tiny/": b"",
         "runs/tiny/checkpoints/": b"",
         "runs/tiny/artifacts/": b"",
-        "runs/tiny/artifacts/model/": b"",
+        "runs/tiny/artifacts/model-a0001/": b"",
     }
     bench.recipe = {"model": {"uri": "s3://bkt/models/tiny"}, "dataset": {"train": "s3://bkt/rows/"}}
     finished = bench.run()

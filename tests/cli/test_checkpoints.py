@@ -84,7 +84,7 @@ def test_verify_passes_what_is_whole(place: Place) -> None:
     [
         ("checkpoints/step-00000100-a0001/weights.bin", "checkpoints/step-00000100-a0001"),
         ("checkpoints/step-00000200-a0001/MANIFEST.json", "checkpoints/step-00000200-a0001"),
-        ("artifacts/model/weights.bin", "artifacts/model"),
+        ("artifacts/model-a0002/weights.bin", "artifacts/model-a0002"),
     ],
 )
 def test_verify_finds_one_flipped_bit(place: Place, key: str, folder: str) -> None:
@@ -121,7 +121,7 @@ def test_a_folder_above_the_run_names_the_runs_in_it(place: Place) -> None:
     assert place.uri in str(error)
 
 
-@pytest.mark.parametrize("part", ["artifacts/model", "checkpoints/step-00000300-a0002"])
+@pytest.mark.parametrize("part", ["artifacts/model-a0002", "checkpoints/step-00000300-a0002"])
 def test_the_uri_of_a_part_leads_to_its_run(place: Place, part: str) -> None:
     assert answer("list", f"{place.uri}/{part}")["uri"] == place.uri
 

@@ -154,7 +154,7 @@ def test_a_waiting_dependency_is_assumed_to_succeed(tmp_path: Path) -> None:
     result = run(file)
 
     assert result.exit_code == 0
-    assert "/default/SFTRun/chat/artifacts/model" in result.stdout
+    assert "/default/SFTRun/chat/artifacts/model-a0001" in result.stdout
 
 
 @pytest.mark.parametrize(

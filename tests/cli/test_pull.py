@@ -22,11 +22,11 @@ run, answer, refusal = VERB.run, VERB.answer, VERB.refusal
         ("", ["--checkpoint", "--step", "100"], 100, "weights.bin"),
         ("", ["--step", "100"], 100, "weights.bin"),
         ("", ["--best"], 200, "weights.bin"),
-        ("/artifacts/model", [], 300, "weights.bin"),
-        ("/artifacts/model/", [], 300, "weights.bin"),
-        ("/artifacts/report", [], 300, "report.html"),
+        ("/artifacts/model-a0002", [], 300, "weights.bin"),
+        ("/artifacts/model-a0002/", [], 300, "weights.bin"),
+        ("/artifacts/report-a0002", [], 300, "report.html"),
         ("/checkpoints/step-00000100-a0001", [], 100, "weights.bin"),
-        ("/artifacts/model", ["--report"], 300, "report.html"),
+        ("/artifacts/model-a0002", ["--report"], 300, "report.html"),
     ],
 )
 def test_what_is_named_comes_home_verified(
@@ -64,7 +64,9 @@ def test_a_run_folder_of_this_machine_leads_to_its_storage(place: Place, tmp_pat
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(body))
 
-    assert answer(str(folder), "--to", str(tmp_path / "home"))["source"] == f"{place.uri}/artifacts/model"
+    assert (
+        answer(str(folder), "--to", str(tmp_path / "home"))["source"] == f"{place.uri}/artifacts/model-a0002"
+    )
 
 
 def test_a_pull_may_be_repeated_but_never_mixes_with_other_files(place: Place, tmp_path: Path) -> None:
@@ -93,7 +95,11 @@ def test_what_is_damaged_is_refused_and_the_file_is_named(place: Place, tmp_path
     [
         ("", ["--step", "150"], "no complete checkpoint of step 150; the newest are of 100, 200, 300"),
         ("", ["--adapter"], "has no artifact adapter; it has model, report"),
-        ("/artifacts/adapter", [], "has no artifact adapter; it has model, report"),
+        (
+            "/artifacts/model-a0001",
+            [],
+            "has no artifacts/model-a0001; it has artifacts/model-a0002, artifacts/report-a0002",
+        ),
         ("/checkpoints/step-00000150-a0001", [], "has no complete checkpoint step-00000150-a0001"),
         ("", ["--best", "--metric", "eval_mae"], "no checkpoint has the metric eval_mae"),
         ("", ["--best", "--metric", "eval_loss", "--direction", "Higher"], "of eval_loss lower is better"),
@@ -114,7 +120,7 @@ def test_what_is_not_there_is_named_with_what_is(
 
 
 def test_a_run_that_has_no_model_yet_says_where_its_weights_are(place: Place) -> None:
-    place.store.store.delete(["artifacts/model/MANIFEST.json"])
+    place.store.store.delete(["artifacts/model-a0002/MANIFEST.json"])
 
     assert "has no model yet; its newest checkpoint comes with --checkpoint" in str(refusal(place.uri))
 

@@ -23,7 +23,7 @@ def test_a_run_ends_with_its_result_in_storage(bench: Bench) -> None:
     assert "effective batch 16 = 4 per device × 4 accumulation × 1 devices" in ended.stderr
     assert status(bench)["phase"] == "Succeeded"
     assert (bench.place() / "result.json").exists()
-    assert "Model   runs/rewardmodelrun/light/artifacts/model" in ended.stdout
+    assert "Model   runs/rewardmodelrun/light/artifacts/model-a0001" in ended.stdout
 
 
 def test_several_nodes_are_several_agents_here_whose_processes_meet(bench: Bench) -> None:
@@ -224,7 +224,7 @@ def test_a_folder_is_run_in_the_order_of_dependencies(bench: Bench) -> None:
     results = json.loads(ended.stdout)
     assert [result["name"] for result in results] == ["z-first", "a-second"]
     pinned = results[1]["status"]["dependencies"]
-    assert pinned[0]["uri"].endswith("/runs/rewardmodelrun/z-first/artifacts/model")
+    assert pinned[0]["uri"].endswith("/runs/rewardmodelrun/z-first/artifacts/model-a0001")
 
 
 def test_what_starts_from_a_failed_run_fails_with_the_reason(bench: Bench) -> None:

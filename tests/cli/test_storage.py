@@ -61,7 +61,7 @@ def test_a_run_keeps_everything_in_s3_when_it_says_so(bench: Bench, s3_environme
     model = status(bench)["artifacts"]["model"]
     assert model.startswith(f"{bucket}/team/default/RewardModelRun/light-")
     run = CheckpointStore(
-        open_store(model.removesuffix("/artifacts/model"), settings=s3_environment.settings)
+        open_store(model.removesuffix("/artifacts/model-a0001"), settings=s3_environment.settings)
     )
     assert run.verify() == ()
     assert not (bench.place() / "checkpoints").exists()

@@ -83,16 +83,18 @@ def test_a_model_below_its_threshold_fails_the_run_once_and_everything_is_kept(
     assert re.search(r"^overall +\d", ended.stdout, re.MULTILINE)
     missed = rf"^overall\.pearson +at least 0\.99999 +{re.escape(said[1])} +missed by {re.escape(said[2])}$"
     assert re.search(missed, ended.stdout, re.MULTILINE), ended.stdout
-    assert re.search(r"^Report +runs/rewardmodelrun/tiny/artifacts/report/report\.html$", ended.stdout, re.M)
+    assert re.search(
+        r"^Report +runs/rewardmodelrun/tiny/artifacts/report-a0001/report\.html$", ended.stdout, re.M
+    )
     assert status(bench, "tiny")["attempt"] == 1
     place = bench.place("tiny")
-    assert (place / "artifacts/model/model.safetensors").exists()
-    assert (place / "artifacts/report/report.html").exists()
-    assert any((place / "artifacts/report/tracking").rglob("events.out.*"))
+    assert (place / "artifacts/model-a0001/model.safetensors").exists()
+    assert (place / "artifacts/report-a0001/report.html").exists()
+    assert any((place / "artifacts/report-a0001/tracking").rglob("events.out.*"))
     # One greppable line per epoch, and statistics with what the documentation names.
-    log = (place / "artifacts/report/training.log").read_text()
+    log = (place / "artifacts/report-a0001/training.log").read_text()
     assert sum("epoch=1 train_loss=" in line and "val_loss=" in line for line in log.splitlines()) == 1
-    stats = json.loads((place / "artifacts/report/training_stats.json").read_text())
+    stats = json.loads((place / "artifacts/report-a0001/training_stats.json").read_text())
     assert {"averageLoss", "bestLoss", "steps", "samples", "seconds", "device", "versions"} <= stats.keys()
 
 
@@ -169,7 +171,7 @@ def test_a_learning_rate_that_diverges_keeps_the_last_good_checkpoint(bench: Ben
 def test_what_is_cut_is_counted_and_reported(bench: Bench, base: Path) -> None:
     ended = bench.run("run", manifest(bench, base, dataset={"maxLength": 8}))
     assert ended.returncode == 0, ended.stderr
-    report = bench.place("tiny") / "artifacts/report"
+    report = bench.place("tiny") / "artifacts/report-a0001"
     stats = json.loads((report / "training_stats.json").read_text())
     assert stats["rowsCut"] > 50
     assert stats["tokensCut"] > stats["rowsCut"]

@@ -27,10 +27,10 @@ def test_two_machines_train_one_model(bench: Bench) -> None:
     assert follower.returncode == 0, said
     place = bench.place("both")
     # The ranks of both machines were added up: 1 + 2.
-    assert (place / "artifacts/model/config.json").read_text() == "3"
+    assert (place / "artifacts/model-a0001/config.json").read_text() == "3"
     assert (place / "logs/attempt-0001/node-1/node.log").read_text().startswith("rank 1 of 2")
     assert not (place / "work").exists()
-    assert "Model   runs/rewardmodelrun/both/artifacts/model" in leader.stdout
+    assert "Model   runs/rewardmodelrun/both/artifacts/model-a0001" in leader.stdout
 
 
 def test_a_machine_that_waits_for_another_says_so(bench: Bench) -> None:

@@ -81,7 +81,7 @@ def test_what_the_wheel_installs_trains_evaluates_and_reports(
             [installed / "trainjobs", *arguments], cwd=bench.folder, env=clean, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    assert "<html" in (bench.place("tiny") / "artifacts/report/report.html").read_text()
+    assert "<html" in (bench.place("tiny") / "artifacts/report-a0001/report.html").read_text()
 
 
 def test_the_environment_of_the_wheel_is_no_other(installed: Path) -> None:

@@ -82,7 +82,7 @@ def main() -> int:
         say(bench.story(NAME))
         return 1
     with tempfile.TemporaryDirectory() as scratch:
-        say(f"== trainjobs pull {ratings.uri(NAME)}/artifacts/model")
+        say(f"== trainjobs pull {ratings.uri(NAME)} --model")
         model = ratings.pull(NAME, Path(scratch, "model"))
         say(ratings.table(model, TEXTS))
     say("The cluster is still up: make cluster-up says how to use it, make cluster-down ends it.")

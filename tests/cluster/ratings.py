@@ -91,12 +91,19 @@ class Ratings:
         file = folder / "here.yaml"
         file.write_text(json.dumps(local))
         self._trainjobs("run", str(file), "--root", str(folder / "runs"), "--quiet")
-        return folder / "runs" / "rewardmodelrun" / str(manifest["metadata"]["name"]) / "artifacts" / "model"
+        return (
+            folder
+            / "runs"
+            / "rewardmodelrun"
+            / str(manifest["metadata"]["name"])
+            / "artifacts"
+            / "model-a0001"
+        )
 
     def pull(self, name: str, folder: Path) -> Path:
         """Take the run's model home by `trainjobs pull`."""
         self._trainjobs(
-            "pull", f"{self.uri(name)}/artifacts/model", "--to", str(folder),
+            "pull", self.uri(name), "--model", "--to", str(folder),
             environment=self.bench.cluster.s3.environment,
         )  # fmt: skip
         return folder

@@ -23,7 +23,7 @@ class Stored:
 
     def weight(self) -> float:
         """The number that the run has learned."""
-        return float(json.loads(self.folder.get("artifacts/model/config.json"))["weight"])
+        return float(json.loads(self.folder.get(f"{self.store.artifacts()['model']}/config.json"))["weight"])
 
     def newest(self) -> int:
         """The step of the newest complete checkpoint; 0 for none."""

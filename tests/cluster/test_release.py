@@ -144,7 +144,7 @@ def test_an_uninstall_keeps_kinds_runs_and_data_and_a_new_release_goes_on(bench:
     assert kinds >= CRDS
     assert not cluster.exists("clusterrole", RELEASE)
     assert bench.status("done")["phase"] == "Succeeded"
-    assert "artifacts/model/config.json" in bench.stored("done", bench.run("done")["metadata"]["uid"])
+    assert "artifacts/model-a0001/config.json" in bench.stored("done", bench.run("done")["metadata"]["uid"])
     uid = bench.run("kept")["metadata"]["uid"]
     stored = newest(bench, "kept", uid)
     bench.until("kept", lambda: newest(bench, "kept", uid) > stored, "training to go on alone", 60)

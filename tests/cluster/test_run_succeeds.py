@@ -15,7 +15,7 @@ def test_an_applied_run_trains_and_succeeds(bench: Bench):
     found = bench.run("light")
     stored = bench.stored("light", found["metadata"]["uid"])
     assert "result.json" in stored
-    assert "artifacts/model/config.json" in stored
+    assert "artifacts/model-a0001/config.json" in stored
     assert any(key.startswith("checkpoints/step-00000040-a0001/MANIFEST") for key in stored)
     header, row = bench.kubectl("get", "rmrun").splitlines()
     assert header.split() == ["NAME", "PHASE", "PROGRESS", "STEP", "LOSS", "ETA", "RESTARTS", "AGE"]
@@ -45,6 +45,6 @@ def test_a_run_of_two_nodes_meets_by_torchrun_and_succeeds(bench: Bench):
         assert "torch.distributed.run" in bench.kubectl(*show)
     bench.kubectl("wait", "rmrun/pair", "--for=condition=Succeeded", "--timeout=120s")
     stored = bench.stored("pair", bench.run("pair")["metadata"]["uid"])
-    assert {"result.json", "artifacts/model/config.json"} <= set(stored)
+    assert {"result.json", "artifacts/model-a0001/config.json"} <= set(stored)
     row = bench.kubectl("get", "rmrun", "pair", "--no-headers").split()
     assert row[:4] == ["pair", "Succeeded", "100%", "30/30"]

@@ -28,7 +28,7 @@ def test_pods_sign_in_by_their_service_account_and_are_refused_where_the_role_tr
     [pod] = bench.pods("identified")
     assert "AWS_ACCESS_KEY_ID" not in {one["name"] for one in pod["spec"]["containers"][0]["env"]}
     stored = bench.cluster.s3.open(f"s3://{BUCKET}/identified")
-    assert [one for one in stored.list() if one.key.endswith("artifacts/model/config.json")]
+    assert [one for one in stored.list() if one.key.endswith("artifacts/model-a0001/config.json")]
     # The pod that empties the prefix signs in like the run's own.
     bench.kubectl("delete", "rmrun", "identified", "--timeout=60s")
     assert not list(stored.list())

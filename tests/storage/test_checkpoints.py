@@ -1,12 +1,14 @@
 """Checkpoints, artifacts and results of a run in real storage: whole, and the manifest last."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.storage.stored_run import FILES, MakeFolder, begin, keys, read
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.errors import InvalidData, InvalidRecipe
+from trainjobs.errors import CorruptCheckpoint, InvalidData, InvalidRecipe
+from trainjobs.storage.attempts import Attempts
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.store import AlreadyExists
 
@@ -86,6 +88,67 @@ def test_the_result_is_written_once(run: CheckpointStore):
     assert run.result() == b'{"outcome": "Succeeded"}'
 
 
+class AskedLongAgo(Attempts):
+    """Of an attempt that asked who owns the run, was told that it does, and slept."""
+
+    def require_newest(self, attempt: int) -> None:
+        pass
+
+
+def result_of(run: CheckpointStore, *artifacts: str) -> bytes:
+    return json.dumps(
+        {"artifacts": {name.partition("-")[0]: f"{run.store.uri}/artifacts/{name}" for name in artifacts}}
+    ).encode()
+
+
+def test_an_attempt_that_thaws_after_the_next_has_succeeded_changes_nothing_that_anyone_reads(
+    run: CheckpointStore, make_folder: MakeFolder, tmp_path: Path
+):
+    begin(run, 1)
+    run.put_artifact("report", make_folder({"report.html": b"old"}), step=1, attempt=1)
+    frozen = CheckpointStore(run.store)
+    frozen.attempts = AskedLongAgo(run.store)
+    begin(run, 2)
+    run.put_artifact("model", make_folder({"x": b"new"}), step=2, attempt=2)
+    run.finish(result_of(run, "model-a0002"), attempt=2)
+    frozen.put_artifact("model", make_folder({"x": b"old"}), step=1, attempt=1)
+    with pytest.raises(AlreadyExists):
+        frozen.finish(result_of(run, "model-a0001", "report-a0001"), attempt=1)
+    assert run.artifacts() == {"model": "artifacts/model-a0002"}
+    run.get_artifact("model", tmp_path / "home")
+    assert read(tmp_path / "home") == {"x": b"new"}
+    with pytest.raises(CorruptCheckpoint, match="has no artifact report"):
+        run.get_artifact("report", tmp_path / "report")
+
+
+def test_while_a_run_has_no_result_its_artifacts_are_those_of_the_newest_attempt(
+    run: CheckpointStore, make_folder: MakeFolder
+):
+    begin(run, 1)
+    run.put_artifact("model", make_folder({"x": b"1"}), step=1, attempt=1)
+    assert run.artifacts() == {"model": "artifacts/model-a0001"}
+    begin(run, 2)
+    assert run.artifacts() == {}
+    run.put_artifact("report", make_folder({"x": b"2"}), step=1, attempt=2)
+    assert run.artifacts() == {"report": "artifacts/report-a0002"}
+
+
+def test_a_result_names_artifacts_wherever_the_run_lies_now(run: CheckpointStore, make_folder: MakeFolder):
+    begin(run, 1)
+    run.put_artifact("model", make_folder({"x": b"1"}), step=1, attempt=1)
+    run.finish(
+        b'{"artifacts": {"model": "pvc://claim/run/artifacts/model-a0001", "report": null}}', attempt=1
+    )
+    assert run.artifacts() == {"model": "artifacts/model-a0001"}
+
+
+def test_a_damaged_result_is_named_by_whoever_asks_for_artifacts(run: CheckpointStore):
+    run.store.put("result.json", b"{")
+    with pytest.raises(CorruptCheckpoint, match=r"result\.json: not JSON"):
+        run.artifacts()
+    assert [damage.file for damage in run.verify()] == ["result.json"]
+
+
 def test_an_artifact_replaces_the_one_before(run: CheckpointStore, make_folder: MakeFolder, tmp_path: Path):
     begin(run, 1)
     run.put_artifact("model", make_folder(FILES), step=1, attempt=1)
@@ -94,7 +157,7 @@ def test_an_artifact_replaces_the_one_before(run: CheckpointStore, make_folder: 
     )
     assert run.get_artifact("model", tmp_path / "model").step == 2
     assert read(tmp_path / "model") == {"model.safetensors": b"new"}
-    assert run.artifacts() == {"model": "artifacts/model"}
+    assert run.artifacts() == {"model": "artifacts/model-a0001"}
     assert run.verify() == ()
     with pytest.raises(InvalidRecipe, match="artifact name"):
         run.put_artifact("../model", make_folder(FILES), step=1, attempt=1)

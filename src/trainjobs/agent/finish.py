@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
 from trainjobs.api.status import Artifacts, BestMetric, Metrics
-from trainjobs.core.checkpoints.layout import RESULT, artifact_folder
+from trainjobs.core.checkpoints.layout import RESULT, ArtifactRef
 from trainjobs.core.outputs import ADAPTER, DONE, MODEL, REPORT_FILES, TRACKING, Done
 from trainjobs.core.reports import Outcome, SyncState
 from trainjobs.errors import AccessDenied, CorruptCheckpoint, Fenced, InvalidData, StorageUnavailable
@@ -73,7 +73,7 @@ class Delivery:
         self._deadline = deadline
 
     def deliver(self, output: Path, done: Done, *, model_required: bool) -> Outcome:
-        """Store model and report, then the result, which makes the run finished.
+        """Store model and report, then the result, which makes the run finished; return the run's result.
 
         Raises:
             Fenced: a newer attempt owns the run.
@@ -100,8 +100,18 @@ class Delivery:
             missed=done.missed,
         )
         result = outcome.model_dump_json(by_alias=True, exclude_none=True, indent=1).encode()
-        self._insist(lambda: self._store.finish(result, attempt=self._attempt))
+        try:
+            self._insist(lambda: self._store.finish(result, attempt=self._attempt))
+        except AlreadyExists:
+            return self._of_another_attempt()
         return outcome
+
+    def _of_another_attempt(self) -> Outcome:
+        """Return the result that was there first: it is the run's, and names the artifacts that are."""
+        result = self._store.result()
+        assert result is not None, "a result that is there stays"
+        _log.warning("another attempt has written the result of this run: it counts, not this one's")
+        return read_result(result, self._store)
 
     def _artifact(self, name: str, files: Iterable[tuple[Path, str]], done: Done) -> str:
         folder = self._staging / name
@@ -116,7 +126,7 @@ class Delivery:
         self._status.upload_seconds += time.monotonic() - started
         shutil.rmtree(folder, ignore_errors=True)
         _log.info("artifact %s is in storage (%d bytes)", name, manifest.size)
-        return f"{self._status.recipe.store}/{artifact_folder(name)}"
+        return f"{self._status.recipe.store}/{ArtifactRef(name, self._attempt).folder}"
 
     def _insist(self, action: Callable[[], Result]) -> Result:
         pause = _FIRST_PAUSE

@@ -8,7 +8,7 @@ from typing import Literal
 
 from trainjobs.cli.pulling import fetch
 from trainjobs.cli.stored import StoredRun, open_run, path_of, storage_of
-from trainjobs.core.checkpoints.layout import artifact_folder, split_place
+from trainjobs.core.checkpoints.layout import parse_artifact_folder, split_place
 from trainjobs.errors import UsageError
 from trainjobs.local.folder import RunFolder
 from trainjobs.storage.artifacts import artifact_here
@@ -57,7 +57,8 @@ def at_hand(target: str, wanted: Wanted) -> Path:
 
 def _serves(part: str, wanted: Wanted) -> bool:
     """Whether a part of a run is itself what is looked for: checkpoints and adapters are models, too."""
-    return (part == artifact_folder("report")) == (wanted == "report")
+    artifact = parse_artifact_folder(part)
+    return (artifact is not None and artifact.name == "report") == (wanted == "report")
 
 
 def _copy(run: StoredRun, wanted: Wanted) -> Path:
@@ -69,7 +70,7 @@ def _copy(run: StoredRun, wanted: Wanted) -> Path:
     if mark.is_file() and mark.read_bytes() == manifest:
         return copy
     if mark.is_file():
-        # Another attempt has put another one in its place.
+        # The attempt has stored it anew since.
         shutil.rmtree(copy, ignore_errors=True)
         mark.unlink()
     fetch(store, copy)

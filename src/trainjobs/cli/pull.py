@@ -35,12 +35,13 @@ def pull(
     A pull that was cut off goes on where it was.
 
     \b
-    trainjobs pull s3://models/runs/ml/SFTRun/chat-1a2b3c4d/artifacts/model --to ./chat
+    trainjobs pull s3://models/runs/ml/SFTRun/chat-1a2b3c4d --to ./chat
     trainjobs pull runs/rewardmodelrun/review-ratings --report
     """
     from trainjobs.cli.checkpoint_table import size_text
     from trainjobs.cli.pulling import choose, fetch
     from trainjobs.cli.stored import best_by, open_run
+    from trainjobs.core.checkpoints.layout import parse_artifact_folder
 
     artifacts = [
         name for name, wanted in (("model", model), ("adapter", adapter), ("report", report)) if wanted
@@ -57,7 +58,8 @@ def pull(
         folder = choose(run, step=step, best_by=by)
     else:
         folder = run.named()
-    where = to or Path(folder.rpartition("/")[2])
+    artifact = parse_artifact_folder(folder)
+    where = to or Path(folder.rpartition("/")[2] if artifact is None else artifact.name)
     manifest = fetch(run.store.store.at(folder), where)
     if output is Output.JSON:
         print_json(

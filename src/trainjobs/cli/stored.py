@@ -29,6 +29,7 @@ from trainjobs.core.uris import file_uri
 from trainjobs.errors import InvalidRecipe, UsageError
 from trainjobs.local.folder import RunFolder
 from trainjobs.local.paths import normal, path_here
+from trainjobs.storage.artifacts import complete_artifacts
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import StorageSettings
@@ -62,7 +63,7 @@ class StoredRun:
         """
         kind, _, name = self.part.partition("/")
         if kind == ARTIFACTS:
-            return self.artifact(name)
+            return self._artifact_of_an_attempt()
         if kind == CHECKPOINTS:
             ref = parse_checkpoint_name(name)
             if ref not in self.store.complete():
@@ -86,6 +87,15 @@ class StoredRun:
                 f"{self.store.store.uri}: has no artifact {name}; it has {', '.join(there) or 'none yet'}"
             )
         return there[name]
+
+    def _artifact_of_an_attempt(self) -> str:
+        there = sorted(complete_artifacts(self.store.store))
+        if self.part not in (ref.folder for ref in there):
+            names = ", ".join(ref.folder for ref in there)
+            raise UsageError(
+                f"{self.store.store.uri}: has no {self.part}; it has {names or 'no artifact yet'}"
+            )
+        return self.part
 
     @property
     def dimensions(self) -> list[str]:

@@ -17,8 +17,8 @@ from trainjobs.core.checkpoints.layout import (
     MANIFEST,
     RECIPE,
     RESULT,
+    ArtifactRef,
     CheckpointRef,
-    artifact_folder,
     attempt_key,
     parse_checkpoint_key,
 )
@@ -188,12 +188,12 @@ class CheckpointStore:
     def put_artifact(
         self, name: str, source: Path, *, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
     ) -> Manifest:
-        """Store a folder as an artifact, in place of an earlier one of that name.
+        """Store a folder as an artifact of an attempt, in place of an earlier one of that name.
 
         Raises:
             Fenced: a newer attempt owns the run.
         """
-        folder = artifact_folder(name)
+        folder = ArtifactRef(name, attempt).folder
         self.attempts.require_newest(attempt)
         self._retract(folder)
         files = upload_folder(
@@ -213,12 +213,19 @@ class CheckpointStore:
             self.store.put(manifest, b"")
 
     def get_artifact(self, name: str, target: Path) -> Manifest:
-        """Fetch an artifact into a folder, each file verified."""
-        return fetch_folder(self.store.at(artifact_folder(name)), target)
+        """Fetch an artifact of the run into a folder, each file verified.
+
+        Raises:
+            CorruptCheckpoint: there is none, or a file is damaged; names it.
+        """
+        folder = self.artifacts().get(name)
+        if folder is None:
+            raise CorruptCheckpoint(f"{self.store.uri}: has no artifact {name}")
+        return fetch_folder(self.store.at(folder), target)
 
     def artifacts(self) -> dict[str, str]:
-        """Return the artifacts that are complete: name → folder, sorted by name."""
-        return artifacts_of(self.store)
+        """Return the artifacts of the run that are complete: name → folder, sorted by name."""
+        return {name: ref.folder for name, ref in artifacts_of(self.store).items()}
 
     def finish(self, result: bytes, *, attempt: int) -> None:
         """Write the run's result, once and for all.
@@ -261,6 +268,10 @@ class CheckpointStore:
                 self.attempts.claim_of(attempt)
             except CorruptCheckpoint as error:
                 found.append(Damage(ATTEMPTS, attempt_key(attempt), str(error)))
+        try:
+            self.artifacts()
+        except CorruptCheckpoint as error:
+            found.append(Damage("", RESULT, str(error)))
         for folder in sorted({*(ref.folder for ref in self._folders()), *self._artifact_folders()}):
             found.extend(verify_folder(self.store, folder))
         return tuple(found)

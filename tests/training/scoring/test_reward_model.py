@@ -11,10 +11,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.training.scoring.tiny_reward_model import DIMENSIONS, make_reward_model
 from trainjobs.api.objective import ScoreDimension
+from trainjobs.core.uris import file_uri
 from trainjobs.errors import InvalidData, ModelNotFound, TrainjobsError, UsageError
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE
 from trainjobs.ml.scoring import ReportParts, RewardModel
 from trainjobs.ml.scoring.grades import grade
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
 
 TEXTS = [
     "a",
@@ -169,8 +172,8 @@ def test_dimensions_of_different_ranges_meet_between_0_and_1(tmp_path: Path) -> 
 def test_a_runs_folder_is_as_good_as_the_models(
     model_folder: Path, tmp_path: Path, model: RewardModel
 ) -> None:
-    (tmp_path / "artifacts").mkdir()
-    (tmp_path / "artifacts" / "model").symlink_to(model_folder)
+    run = CheckpointStore(open_store(file_uri(tmp_path)))
+    run.put_artifact("model", model_folder, step=1, attempt=1)
     assert RewardModel.load(tmp_path).score(["abc"]) == model.score(["abc"])
 
 

@@ -5,11 +5,12 @@
       attempts/0003.json
       checkpoints/step-00000100-a0003/…files…
       checkpoints/step-00000100-a0003/MANIFEST.json
-      artifacts/<name>/…files…
-      artifacts/<name>/MANIFEST.json
+      artifacts/<name>-a0003/…files…
+      artifacts/<name>-a0003/MANIFEST.json
       result.json
 
-The attempt is part of a checkpoint's folder, so that keys of two attempts never meet. Numbers are
+The attempt is part of the folder of a checkpoint and of an artifact, so that keys of two attempts never
+meet: which artifacts are the run's, its result says, which is created once. Numbers are
 padded, so that a listing in the order of bytes is a listing in the order of time.
 """
 
@@ -33,6 +34,7 @@ MAX_STEP = 10**15
 MAX_ATTEMPT = 10**9
 
 _CHECKPOINT = re.compile(r"step-(\d{8,16})-a(\d{4,10})")
+_ARTIFACT = re.compile(r"(.+)-a(\d{4,10})")
 _ATTEMPT = re.compile(r"(\d{4,10})\.json")
 _WORD = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PARTIAL = re.compile(r"\..*\.partial")
@@ -155,15 +157,49 @@ def parse_checkpoint_key(key: str) -> CheckpointRef | None:
     return parse_checkpoint_name(parts[1]) if len(parts) == 3 and parts[0] == CHECKPOINTS else None
 
 
-def artifact_folder(name: str) -> str:
-    """Return the folder of an artifact: `artifacts/model`.
+@dataclass(frozen=True, slots=True, order=True)
+class ArtifactRef:
+    """Names one artifact of one attempt; the same name of another attempt is another artifact.
 
     Raises:
         InvalidRecipe: the name is not one plain word.
     """
-    if not _WORD.fullmatch(name) or ".." in name:
-        raise InvalidRecipe(f"artifact name {name!r:.100}: use letters, digits, '-', '_' and '.' only")
-    return f"{ARTIFACTS}/{name}"
+
+    name: str
+    attempt: int
+
+    def __post_init__(self) -> None:
+        _attempt(self.attempt)
+        if not _is_word(self.name):
+            raise InvalidRecipe(
+                f"artifact name {self.name!r:.100}: use letters, digits, '-', '_' and '.' only"
+            )
+
+    @property
+    def folder(self) -> str:
+        """The folder's key: `artifacts/model-a0003`."""
+        return f"{ARTIFACTS}/{self.name}-a{self.attempt:04d}"
+
+    @property
+    def manifest_key(self) -> str:
+        """The key whose object makes the artifact exist."""
+        return f"{self.folder}/{MANIFEST}"
+
+
+def parse_artifact_folder(folder: str) -> ArtifactRef | None:
+    """Return the artifact whose folder this is, or None for any other key."""
+    kind, _, name = folder.partition("/")
+    match = _ARTIFACT.fullmatch(name)
+    if kind != ARTIFACTS or match is None or not _is_word(match[1]) or not 1 <= int(match[2]) <= MAX_ATTEMPT:
+        return None
+    ref = ArtifactRef(match[1], int(match[2]))
+    return ref if ref.folder == folder else None
+
+
+def parse_artifact_key(key: str) -> ArtifactRef | None:
+    """Return the artifact that a key belongs to, or None when it lies elsewhere."""
+    parts = key.split("/", 2)
+    return parse_artifact_folder("/".join(parts[:2])) if len(parts) == 3 else None
 
 
 def split_place(place: str) -> tuple[str, str]:
@@ -173,10 +209,15 @@ def split_place(place: str) -> tuple[str, str]:
     """
     above, _, name = place.rstrip("/").rpartition("/")
     run, _, kind = above.rpartition("/")
-    is_artifact = kind == ARTIFACTS and _WORD.fullmatch(name) is not None
-    if run and (is_artifact or (kind == CHECKPOINTS and parse_checkpoint_name(name) is not None)):
-        return run, f"{kind}/{name}"
+    part = f"{kind}/{name}"
+    is_checkpoint = kind == CHECKPOINTS and parse_checkpoint_name(name) is not None
+    if run and (is_checkpoint or parse_artifact_folder(part) is not None):
+        return run, part
     return place, ""
+
+
+def _is_word(name: str) -> bool:
+    return _WORD.fullmatch(name) is not None and ".." not in name
 
 
 def _attempt(attempt: int) -> int:

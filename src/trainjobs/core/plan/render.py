@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from trainjobs.api.conditions import Reason
 from trainjobs.api.runs import Run
 from trainjobs.api.status import DependencyStatus
+from trainjobs.core.checkpoints.layout import ArtifactRef
 from trainjobs.core.decide.decision import StartAttempt
 from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import Refusal
+from trainjobs.core.outputs import MODEL
 from trainjobs.core.plan.decoding import undecodable
 from trainjobs.core.plan.merge import merged
 from trainjobs.core.plan.network_policy import network_policy
@@ -91,7 +93,8 @@ def with_assumed_models(run: Run, storage: str = ASSUMED_STORAGE) -> Run:
         if (reference.kind, reference.name, reference.checkpoint) in known:
             continue
         known.add((reference.kind, reference.name, reference.checkpoint))
-        uri = below(storage, f"{run.metadata.namespace}/{reference.kind}/{reference.name}/artifacts/model")
+        folder = f"{run.metadata.namespace}/{reference.kind}/{reference.name}"
+        uri = below(storage, f"{folder}/{ArtifactRef(MODEL, 1).folder}")
         assumed.append(
             DependencyStatus(
                 kind=reference.kind, name=reference.name, checkpoint=reference.checkpoint, uri=uri

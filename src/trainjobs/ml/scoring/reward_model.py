@@ -63,7 +63,7 @@ class RewardModel:
         """Load a model from the folder of a run, or from the model's own folder.
 
         Args:
-            path: `runs/rewardmodelrun/NAME`, or its `artifacts/model`.
+            path: `runs/rewardmodelrun/NAME`, or the model's own in it, `artifacts/model-a0001`.
             device: `auto` takes an accelerator where there is one; else a name of torch's (`cuda:1`, `cpu`).
             precision: Auto computes in bf16 on an accelerator that can, else in float32.
             trust_remote_code: whether code that came with the model may run.
@@ -149,7 +149,7 @@ class RewardModel:
 
 
 def model_folder(path: Path) -> Path:
-    """The model's own folder: `path`, or `artifacts/model` or `model` in it.
+    """The model's own folder: `path`, or a run's model or `model` in it.
 
     Raises:
         ModelNotFound: there is nothing at `path`, or it is a run whose model is not here.

@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainjobs.core.checkpoints.layout import (
+    ArtifactRef,
     CheckpointRef,
-    artifact_folder,
     attempt_key,
+    parse_artifact_folder,
+    parse_artifact_key,
     parse_attempt_key,
     parse_checkpoint_key,
     parse_checkpoint_name,
     run_prefix,
     safe_key,
+    split_place,
 )
 from trainjobs.errors import InvalidRecipe
 
@@ -29,7 +32,7 @@ def test_the_keys_are_the_documented_ones():
     ref = CheckpointRef(step=100, attempt=3)
     assert ref.folder == "checkpoints/step-00000100-a0003"
     assert ref.manifest_key == "checkpoints/step-00000100-a0003/MANIFEST.json"
-    assert artifact_folder("model") == "artifacts/model"
+    assert ArtifactRef("model", 3).folder == "artifacts/model-a0003"
 
 
 @given(refs)
@@ -37,6 +40,22 @@ def test_a_checkpoints_name_reads_back_as_the_same_checkpoint(ref: CheckpointRef
     assert parse_checkpoint_name(ref.name) == ref
     assert parse_checkpoint_key(f"{ref.folder}/any/file") == ref
     assert parse_attempt_key(attempt_key(ref.attempt)) == ref.attempt
+
+
+@given(st.builds(ArtifactRef, st.from_regex(r"[a-z0-9]+(-a?[0-9]+)?", fullmatch=True), st.integers(1, 10**9)))
+def test_an_artifacts_folder_reads_back_as_the_same_artifact(ref: ArtifactRef):
+    assert parse_artifact_folder(ref.folder) == ref
+    assert parse_artifact_key(ref.manifest_key) == ref
+    assert split_place(f"s3://models/run/{ref.folder}/") == ("s3://models/run", ref.folder)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["artifacts/model", "artifacts/model-a1", "artifacts/model-a0000", "artifacts/-a0001",
+     "artifacts/model-a00001", "checkpoints/model-a0001", "artifacts/a..b-a0001", "model-a0001"],
+)  # fmt: skip
+def test_a_folder_that_is_almost_an_artifact_is_none(folder: str):
+    assert parse_artifact_folder(folder) is None
 
 
 @given(st.text(max_size=40))

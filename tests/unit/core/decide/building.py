@@ -116,7 +116,7 @@ def ended(
 
 def outcome(step: int = 100) -> Outcome:
     return Outcome.model_validate(
-        {"step": step, "totalSteps": 100, "artifacts": {"model": "s3://runs/scores/artifacts/model"}}
+        {"step": step, "totalSteps": 100, "artifacts": {"model": "s3://runs/scores/artifacts/model-a0001"}}
     )
 
 

@@ -64,7 +64,7 @@ def test_what_was_reached_is_in_the_status() -> None:
     run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=90),)), 5)
     decision = decide(Observed(run, (job(),), (LEADER,)), at(10))
     status = decision.status
-    assert status.artifacts.model == "s3://runs/scores/artifacts/model"
+    assert status.artifacts.model == "s3://runs/scores/artifacts/model-a0001"
     assert (status.progress.step, status.progress.percent) == (100, 100)
     assert condition(status, "Finished") == ("True", "Succeeded")
     assert condition(status, "Failed")[0] == "False"
@@ -99,4 +99,4 @@ def test_a_model_below_its_threshold_fails_the_run_at_once_and_is_shown() -> Non
     decision = decide(Observed(run, (job(failed=True),), pods), at(10))
     assert (decision.status.phase, decision.start) == ("Failed", None)
     assert decision.status.failure.reason == "BelowThreshold"
-    assert decision.status.artifacts.model == "s3://runs/scores/artifacts/model"
+    assert decision.status.artifacts.model == "s3://runs/scores/artifacts/model-a0001"

@@ -17,7 +17,7 @@ from trainjobs.api.status import RunStatus
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import DependencyState, Observed
 
-MODEL = "s3://runs/base/artifacts/model"
+MODEL = "s3://runs/base/artifacts/model-a0001"
 
 
 def other(

@@ -260,7 +260,7 @@ class World:
     def set_dependency(self, type_: str) -> None:
         made = Condition(type=type_, status="True", reason="x", last_transition_time=self.now)
         self.dependency = RunStatus.model_validate(
-            {"conditions": [made], "artifacts": {"model": "s3://runs/base/artifacts/model"}}
+            {"conditions": [made], "artifacts": {"model": "s3://runs/base/artifacts/model-a0001"}}
         )
 
     def pass_time(self, seconds: float) -> datetime:

@@ -260,7 +260,7 @@ def test_a_dependency_that_is_known_is_not_assumed() -> None:
     pinned = with_assumed_models(run, "s3://first")
 
     assert with_assumed_models(pinned, "s3://second") == pinned
-    assert pinned.status.dependencies[0].uri == "s3://first/ml/SFTRun/chat/artifacts/model"
+    assert pinned.status.dependencies[0].uri == "s3://first/ml/SFTRun/chat/artifacts/model-a0001"
 
 
 @given(

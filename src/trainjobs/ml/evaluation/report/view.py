@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from trainjobs.api.figures import OVERALL, SCORES, FigureKind
 from trainjobs.core.diagnosis import Finding, diagnose
-from trainjobs.core.uris import below, file_path
+from trainjobs.core.uris import file_path
 from trainjobs.ml.evaluation.baselines import LENGTH, MEAN
 from trainjobs.ml.evaluation.facts import facts_of
 from trainjobs.ml.evaluation.figures import Figure
@@ -118,7 +118,7 @@ class View:
     stats: list[tuple[str, str]]
     recipe: str
     model: str
-    """What a user types for the model: its folder, or its URI."""
+    """What a user types for the model: the run's folder, or its URI."""
     model_folder: str
     """Its folder on the reader's machine: the same, or what `trainjobs pull` makes of the URI."""
     worth_keeping: str
@@ -288,9 +288,9 @@ def _worth_keeping(result: EvaluationResult | None) -> str:
 
 
 def _model(files: RunFiles) -> str:
-    """What a user types for the model: its folder, or its URI."""
+    """What a user types for the model: the run's folder, or its URI."""
     if files.recipe is None:
         return "MODEL"
     store = files.recipe.store
     folder = file_path(store)
-    return str(folder) if folder is not None else below(store, "artifacts/model")
+    return str(folder) if folder is not None else store

@@ -1,0 +1,51 @@
+"""What a finished training leaves, on its way to a real folder."""
+
+import time
+from pathlib import Path
+
+from tests.unit.agent.test_sync import RECIPE
+from trainjobs.agent.finish import Delivery
+from trainjobs.agent.status import Status
+from trainjobs.agent.stop import StopRequests
+from trainjobs.api.status import Artifacts
+from trainjobs.core.checkpoints.layout import RESULT
+from trainjobs.core.checkpoints.resume import Resume
+from trainjobs.core.outputs import Done
+from trainjobs.core.reports import Outcome
+from trainjobs.core.uris import file_uri
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
+
+
+def deliver(root: Path, store: CheckpointStore, attempt: int) -> Outcome:
+    model = root / f"output-{attempt}" / "model"
+    model.mkdir(parents=True)
+    (model / "weights").write_bytes(b"%d" % attempt)
+    delivery = Delivery(
+        store,
+        Status(RECIPE, attempt=attempt, node_rank=0),
+        StopRequests(),
+        attempt=attempt,
+        workspace=root / "workspace",
+        deadline=time.monotonic(),
+    )
+    return delivery.deliver(model.parent, Done(step=attempt, total_steps=9), model_required=True)
+
+
+def test_a_result_names_the_artifacts_of_its_attempt(tmp_path: Path) -> None:
+    store = CheckpointStore(open_store(file_uri(tmp_path / "stored")))
+    store.begin(3, "job", "pod", Resume.AUTO)
+    outcome = deliver(tmp_path, store, 3)
+    assert outcome.artifacts.model == "file:///s/artifacts/model-a0003"
+    assert store.artifacts() == {"model": "artifacts/model-a0003"}
+
+
+def test_a_result_that_is_there_first_is_the_runs(tmp_path: Path) -> None:
+    store = CheckpointStore(open_store(file_uri(tmp_path / "stored")))
+    store.begin(1, "job", "pod", Resume.AUTO)
+    store.begin(2, "job-2", "pod-2", Resume.AUTO)
+    # Attempt 1 had asked who owns the run, slept, and wakes before attempt 2 has written its result.
+    first = Outcome(step=1, total_steps=9, artifacts=Artifacts(model="file:///s/artifacts/model-a0001"))
+    store.store.create(RESULT, first.model_dump_json(by_alias=True).encode())
+    assert deliver(tmp_path, store, 2) == first
+    assert (tmp_path / "stored" / "artifacts/model-a0002/weights").read_bytes() == b"2"
