@@ -18,6 +18,7 @@ from trainjobs.controller.story import Storyteller
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.decision import Decision, StartAttempt, StopAttempt
 from trainjobs.core.decide.observed import Observed
+from trainjobs.core.decide.order import ORDER, Part
 from trainjobs.core.plan.neutral import make_plan
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import render
@@ -42,8 +43,8 @@ class Applier:
     story: Storyteller
     cleanup: Cleanup
 
-    async def apply(self, key: RunKey, gathered: Gathered, decision: Decision, now: datetime) -> None:
-        """Do what was decided about a run.
+    async def apply(self, key: RunKey, gathered: Gathered, decision: Decision, now: datetime) -> Gathered:
+        """Do what was decided about a run; the run with what was written of it.
 
         Raises:
             Conflict: the run has changed since it was gathered.
@@ -51,23 +52,27 @@ class Applier:
         """
         observed, version = gathered.observed, gathered.resource_version
         run, status = observed.run, decision.status
-        if decision.add_finalizer:
-            version = await self._finalizers(key, version, (*observed.finalizers, labels.FINALIZER))
-        for stop in decision.stop:
-            await self._stop(key, observed, stop)
-        if decision.start is not None:
-            job = await self._start(run.model_copy(update={"status": status}), decision.start, now)
-            status = status.model_copy(update={"job": job})
-        if status != run.status:
-            await self._write(key, version, status)
-        for place, event in enumerate(decision.events):
-            # Of one decision, and still told in this order.
-            await self.story.tell(run, event, now + timedelta(microseconds=place))
-        if decision.delete_stored_data:
-            await self.cleanup.start(run, self.settings.for_namespace(run.metadata.namespace))
-        if decision.remove_finalizer:
-            kept = tuple(one for one in observed.finalizers if one != labels.FINALIZER)
-            await self._finalizers(key, None, kept)
+        for part in ORDER:
+            match part:
+                case Part.GUARD if decision.add_finalizer:
+                    version = await self._finalizers(key, version, (*observed.finalizers, labels.FINALIZER))
+                case Part.START if decision.start is not None:
+                    job = await self._start(run.model_copy(update={"status": status}), decision.start, now)
+                    status = status.model_copy(update={"job": job})
+                case Part.STATUS if status != run.status:
+                    version = await self._write(key, version, status)
+                case Part.STORY:
+                    await self._tell(run, decision, now)
+                case Part.STOP:
+                    for stop in decision.stop:
+                        await self._stop(key, observed, stop)
+                case Part.CLEAN_UP if decision.delete_stored_data:
+                    await self.cleanup.start(run, self.settings.for_namespace(run.metadata.namespace))
+                case Part.LET_GO if decision.remove_finalizer:
+                    kept = tuple(one for one in observed.finalizers if one != labels.FINALIZER)
+                    version = await self._finalizers(key, None, kept)
+        after = replace(observed, run=run.model_copy(update={"status": status}))
+        return replace(gathered, observed=after, resource_version=version)
 
     async def reject(self, key: RunKey, rejected: Rejected, now: datetime) -> None:
         """Say of an object that cannot be taken for a run what is wrong with it, once."""
@@ -85,9 +90,15 @@ class Applier:
         if status != before:
             await self._write(key, text(meta, "resourceVersion"), status)
 
-    async def _write(self, key: RunKey, version: str, status: RunStatus) -> None:
+    async def _write(self, key: RunKey, version: str, status: RunStatus) -> str:
         patch = replacing(version, "/status", written(status))
-        await self.kube.patch(RUNS[key.kind], key.namespace, key.name, patch, subresource="status")
+        obj = await self.kube.patch(RUNS[key.kind], key.namespace, key.name, patch, subresource="status")
+        return text(child(obj, "metadata"), "resourceVersion")
+
+    async def _tell(self, run: Run, decision: Decision, now: datetime) -> None:
+        for place, event in enumerate(decision.events):
+            # Of one decision, and still told in this order.
+            await self.story.tell(run, event, now + timedelta(microseconds=place))
 
     async def _finalizers(self, key: RunKey, version: str | None, finalizers: tuple[str, ...]) -> str:
         operation = {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)}

@@ -18,7 +18,8 @@ from trainjobs.core.decide.decision import Decision
 from trainjobs.core.decide.observed import Observed
 from trainjobs.kube.errors import Conflict
 
-AT_ONCE = timedelta(milliseconds=50)
+AT_ONCE = timedelta()
+SOON = timedelta(milliseconds=50)
 
 
 class Watcher(Protocol):
@@ -61,7 +62,7 @@ class Reconciler:
             outcome, after = await self._look(key)
         except (Conflict, LookAgain):
             # Somebody was faster: not an error, and the next look sees what they did.
-            outcome, after = "Overtaken", AT_ONCE
+            outcome, after = "Overtaken", SOON
         finally:
             self.watcher.looked(key, outcome, monotonic() - begun)
         return after
@@ -76,16 +77,26 @@ class Reconciler:
             await self.applier.reject(key, gathered, now)
             return "Rejected", None
         gathered = await self._with_clean_up(gathered)
+        decision, gathered = await self._brought_forward(key, gathered, now)
+        if decision.requeue_after == AT_ONCE and not decision.stop:
+            # What the next step starts from is written now; all else is as it was gathered.
+            decision, _ = await self._brought_forward(key, gathered, now)
+        return "Done", decision.requeue_after
+
+    async def _brought_forward(
+        self, key: RunKey, gathered: Gathered, now: datetime
+    ) -> tuple[Decision, Gathered]:
+        """Decide about a run, and carry it out; the run as it stands then."""
         observed = gathered.observed
         decision = decide(observed, now)
         # Before it is carried out: agents may report as soon as their pods are there.
         self.table.note(key, observed, decision.status, gathered.checkpoint_now)
-        await self.applier.apply(key, gathered, decision, now)
+        after = await self.applier.apply(key, gathered, decision, now)
         self.watcher.decided(key, observed, decision, self.clock())
         if decision.status.conditions != observed.run.status.conditions:
             for dependent in self.table.dependents(key):
                 self.wake(dependent)
-        return "Done", decision.requeue_after
+        return decision, after
 
     async def _with_clean_up(self, gathered: Gathered) -> Gathered:
         """What is known of the clean-up, for a run that is being deleted and held by our finalizer."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from trainjobs.api.conditions import ConditionType, Phase
@@ -115,6 +115,8 @@ class Driver:
         self._carry_out(decision, reporting, now)
         self._attempts = [attempt for attempt in self._attempts if not attempt.gone(now)]
         self._show(server, pods)
+        if decision.requeue_after == timedelta():
+            self._wake.set()
         return self._settled(now)
 
     def _record(self, decision: Decision) -> None:

@@ -47,8 +47,8 @@ class Decision:
     """What is to be done. An empty decision leaves everything as it is.
 
     It holds for the very run that was observed: whoever carries it out refuses it when the run has changed
-    since (its resource version), and may write `status.job` with the start. Anything may fail halfway: the
-    next decision starts from what came of it.
+    since (its resource version), and may write `status.job` with the start. Its parts are carried out in the
+    order of `order.ORDER`. Anything may fail halfway: the next decision starts from what came of it.
     """
 
     status: RunStatus

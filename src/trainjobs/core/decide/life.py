@@ -32,7 +32,8 @@ def decide(observed: Observed, now: datetime) -> Decision:
     """Decide what is to be done about a run.
 
     A pure function: the same observation at the same time gives the same decision, and once that is carried
-    out, nothing more is to be done until something happens.
+    out, nothing more is to be done until something happens, or until the time it asks for, which may be now:
+    what an attempt starts from is written in one look, and the attempt started in the next.
     """
     if observed.run.metadata.deletion_timestamp is not None:
         return deletion(observed, now)

@@ -12,6 +12,7 @@ from trainjobs.core.decide.decision import StartAttempt
 from trainjobs.core.decide.dependencies import dependencies
 from trainjobs.core.decide.ending import End, run_failed, with_failure
 from trainjobs.core.decide.observed import Observed, Refusal
+from trainjobs.core.decide.order import starts_from
 from trainjobs.core.decide.restart import not_before
 from trainjobs.core.decide.standing import standing
 from trainjobs.core.decide.stopping import clear_at
@@ -52,6 +53,8 @@ def next_attempt(status: RunStatus, observed: Observed, attempt: Attempt, now: d
     due = not_before(status)
     if due is not None and due > now:
         return Step(_restarting(status, due, now), looks=(due,))
+    if starts_from(status) != starts_from(observed.run.status):
+        return Step(status, looks=(now,))
     return _started(status, observed, attempt, now)
 
 

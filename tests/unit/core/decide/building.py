@@ -158,15 +158,24 @@ def checkpoints(step: int) -> CheckpointsStatus:
     )
 
 
+def onward(observed: Observed, now: datetime) -> Decision:
+    """What is decided; where that is only to write down what an attempt starts from, what follows at once."""
+    first = decide(observed, now)
+    if first.requeue_after != timedelta() or first.stop:
+        return first
+    then = decide(replace(observed, run=with_status(observed.run, first.status)), now)
+    return replace(then, events=(*first.events, *then.events))
+
+
 def begin(run: Run, seconds: float = 0) -> Run:
     """The run once its first attempt was decided and its job made."""
-    made = decide(Observed(run), at(seconds)).status
+    made = onward(Observed(run), at(seconds)).status
     return settled(Observed(with_status(run, made), (job(),)), seconds)
 
 
 def settled(observed: Observed, seconds: float = 0) -> Run:
     """The run with what is decided of `observed`."""
-    return with_status(observed.run, decide(observed, at(seconds)).status)
+    return with_status(observed.run, onward(observed, at(seconds)).status)
 
 
 def under_way(run: Run, seconds: float = 0) -> Run:

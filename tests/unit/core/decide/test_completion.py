@@ -9,6 +9,7 @@ from tests.unit.core.decide.building import (
     ended,
     job,
     make_run,
+    onward,
     outcome,
     reasons,
     running,
@@ -16,7 +17,6 @@ from tests.unit.core.decide.building import (
     under_way,
     with_policy,
 )
-from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed
 
 LEADER = ended(0, "Succeeded", outcome=outcome())
@@ -42,19 +42,19 @@ FOLLOWER = ended(0, "Succeeded", 1)
 )
 def test_a_run_succeeds_with_every_node_and_the_record_of_node_0(pods, job_succeeded, succeeded) -> None:
     run = under_way(make_run(nodes=2))
-    status = decide(Observed(run, (job(succeeded=job_succeeded),), pods), at(10)).status
+    status = onward(Observed(run, (job(succeeded=job_succeeded),), pods), at(10)).status
     assert (status.phase == "Succeeded") == succeeded
 
 
 def test_nodes_that_end_one_after_the_other_are_waited_for() -> None:
     run = under_way(make_run(nodes=2))
-    decision = decide(Observed(run, (job(),), (LEADER, running(1))), at(10))
+    decision = onward(Observed(run, (job(),), (LEADER, running(1))), at(10))
     assert (decision.status.ended, decision.stop) == (None, ())
 
 
 def test_a_success_without_a_result_is_tried_again() -> None:
     run = under_way(make_run())
-    decision = decide(Observed(run, (job(succeeded=True),), (ended(0),)), at(10))
+    decision = onward(Observed(run, (job(succeeded=True),), (ended(0),)), at(10))
     assert decision.status.failure.reason == "Unknown"
     assert "no result" in decision.status.failure.message
     assert decision.start.attempt == 2
@@ -62,7 +62,7 @@ def test_a_success_without_a_result_is_tried_again() -> None:
 
 def test_what_was_reached_is_in_the_status() -> None:
     run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=90),)), 5)
-    decision = decide(Observed(run, (job(),), (LEADER,)), at(10))
+    decision = onward(Observed(run, (job(),), (LEADER,)), at(10))
     status = decision.status
     assert status.artifacts.model == "s3://runs/scores/artifacts/model-a0001"
     assert (status.progress.step, status.progress.percent) == (100, 100)
@@ -77,18 +77,18 @@ def test_a_run_that_finishes_while_it_is_suspended_has_finished() -> None:
     run = with_policy(under_way(make_run()), suspend=True)
     run = settled(Observed(run, (job(),), (running(),)), 5)
     assert run.status.ended.reason == "Suspended"
-    assert decide(Observed(run, (), (LEADER,)), at(10)).status.phase == "Succeeded"
+    assert onward(Observed(run, (), (LEADER,)), at(10)).status.phase == "Succeeded"
 
 
 def test_a_finished_run_stays_as_it_is_whatever_is_seen_later() -> None:
     run = settled(Observed(under_way(make_run()), (job(),), (LEADER,)), 10)
     for pods in ((), (running(attempt=2),), (ended(23, "TrainingError"),)):
-        decision = decide(Observed(run, (), pods, (beat(20, step=3),), stored_attempt=9), at(20))
+        decision = onward(Observed(run, (), pods, (beat(20, step=3),), stored_attempt=9), at(20))
         assert (decision.status, decision.start, decision.events) == (run.status, None, ())
 
 
 def test_a_success_that_the_status_has_forgotten_is_found_again() -> None:
-    decision = decide(Observed(make_run(), (job(succeeded=True),), (LEADER,)), at(10))
+    decision = onward(Observed(make_run(), (job(succeeded=True),), (LEADER,)), at(10))
     assert (decision.status.phase, decision.start) == ("Succeeded", None)
 
 
@@ -96,7 +96,7 @@ def test_a_model_below_its_threshold_fails_the_run_at_once_and_is_shown() -> Non
     missed = outcome().model_copy(update={"missed": "overall.pearson is 0.5, below the minimum 0.7"})
     run = under_way(make_run())
     pods = (ended(24, "BelowThreshold", outcome=missed),)
-    decision = decide(Observed(run, (job(failed=True),), pods), at(10))
+    decision = onward(Observed(run, (job(failed=True),), pods), at(10))
     assert (decision.status.phase, decision.start) == ("Failed", None)
     assert decision.status.failure.reason == "BelowThreshold"
     assert decision.status.artifacts.model == "s3://runs/scores/artifacts/model-a0001"

@@ -8,13 +8,13 @@ from tests.unit.core.decide.building import (
     job,
     make_kind,
     make_run,
+    onward,
     reasons,
     running,
     settled,
     with_status,
 )
 from trainjobs.api.status import RunStatus
-from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import DependencyState, Observed
 
 MODEL = "s3://runs/base/artifacts/model-a0001"
@@ -46,7 +46,7 @@ ABSENT = DependencyState("SFTRun", "base", "Best")
     ],
 )
 def test_the_other_run(seen, phase, reason) -> None:
-    decision = decide(Observed(make_run(depends_on="base"), dependencies=seen), at(0))
+    decision = onward(Observed(make_run(depends_on="base"), dependencies=seen), at(0))
     assert decision.status.phase == phase
     assert condition(decision.status, "DependenciesReady")[1] == reason
     assert (decision.start is not None) == (reason == "DependenciesReady")
@@ -54,26 +54,26 @@ def test_the_other_run(seen, phase, reason) -> None:
 
 def test_a_run_that_waited_starts_by_itself_and_keeps_to_what_it_started_from() -> None:
     run = settled(Observed(make_run(depends_on="base"), dependencies=(other("Running"),)))
-    decision = decide(Observed(run, dependencies=(other("Succeeded"),)), at(5))
+    decision = onward(Observed(run, dependencies=(other("Succeeded"),)), at(5))
     assert [(one.name, one.uri) for one in decision.status.dependencies] == [("base", MODEL)]
     assert reasons(decision) == ["DependenciesReady", "AttemptCreated"]
     run = with_status(run, decision.status)
     for later in ((), (other("Succeeded", artifacts={"model": "s3://elsewhere"}),), (other("Failed"),)):
-        again = decide(Observed(run, (job(),), (running(),), dependencies=later), at(9)).status
+        again = onward(Observed(run, (job(),), (running(),), dependencies=later), at(9)).status
         assert again.dependencies == decision.status.dependencies
         assert again.phase == "Running"
 
 
 def test_a_run_whose_other_was_deleted_while_it_waited_fails() -> None:
     run = settled(Observed(make_run(depends_on="base"), dependencies=(other("Running"),)))
-    assert decide(Observed(run, dependencies=(ABSENT,)), at(5)).status.phase == "Failed"
+    assert onward(Observed(run, dependencies=(ABSENT,)), at(5)).status.phase == "Failed"
 
 
 def test_waiting_is_told_once() -> None:
     run = make_run(depends_on="base")
-    first = decide(Observed(run, dependencies=(ABSENT,)), at(0))
+    first = onward(Observed(run, dependencies=(ABSENT,)), at(0))
     assert [(event.type, event.reason) for event in first.events] == [("Normal", "DependencyMissing")]
-    again = decide(Observed(with_status(run, first.status), dependencies=(ABSENT,)), at(50))
+    again = onward(Observed(with_status(run, first.status), dependencies=(ABSENT,)), at(50))
     assert (again.events, again.status) == ((), first.status)
 
 
@@ -89,7 +89,7 @@ def test_the_model_that_training_ended_with(latest: int, best: int, uri: str) ->
         "best": {"step": best, "uri": "s3://best", "time": at(0)},
     }
     seen = other("Succeeded", checkpoints=checkpoints)
-    assert decide(Observed(run, dependencies=(seen,)), at(0)).status.dependencies[0].uri == uri
+    assert onward(Observed(run, dependencies=(seen,)), at(0)).status.dependencies[0].uri == uri
 
 
 def test_rewards_and_reference_are_waited_for_too() -> None:
@@ -99,14 +99,14 @@ def test_rewards_and_reference_are_waited_for_too() -> None:
         baseModel={"fromRun": {"kind": "SFTRun", "name": "base"}},
         algorithm={"type": "GRPO", "grpo": {}, "rewards": [reward]},
     )
-    waiting = decide(Observed(run, dependencies=(other("Succeeded"), other("Running", name="judge"))), at(0))
+    waiting = onward(Observed(run, dependencies=(other("Succeeded"), other("Running", name="judge"))), at(0))
     assert waiting.start is None
     assert "judge" in next(c for c in waiting.status.conditions if c.type == "DependenciesReady").message
     done = (other("Succeeded"), other("Succeeded", name="judge"))
-    assert decide(Observed(run, dependencies=done), at(0)).start.attempt == 1
+    assert onward(Observed(run, dependencies=done), at(0)).start.attempt == 1
     dpo = make_kind(
         "RLHFRun",
         baseModel={"uri": "hf://org/model"},
         algorithm={"type": "DPO", "dpo": {"reference": {"fromRun": {"kind": "SFTRun", "name": "base"}}}},
     )
-    assert decide(Observed(dpo, dependencies=(other("Running"),)), at(0)).start is None
+    assert onward(Observed(dpo, dependencies=(other("Running"),)), at(0)).start is None

@@ -10,12 +10,12 @@ from tests.unit.core.decide.building import (
     ended,
     job,
     make_run,
+    onward,
     running,
     settled,
     under_way,
     with_status,
 )
-from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed
 
 
@@ -25,7 +25,7 @@ def run_with(policy, **status):
 
 
 def failed_with(run, reason: str, exit_code: int = 23):
-    return decide(Observed(run, (job(failed=True),), (ended(exit_code, reason),)), at(10))
+    return onward(Observed(run, (job(failed=True),), (ended(exit_code, reason),)), at(10))
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_errors_of_the_run_are_not_forgiven_for_progress() -> None:
 def test_a_failure_is_counted_once_however_often_it_is_seen() -> None:
     run = under_way(make_run(nodes=2))
     seen = Observed(run, (job(),), (ended(23, "TrainingError"), running(1)))
-    first = decide(seen, at(10))
-    again = decide(Observed(with_status(run, first.status), seen.jobs, seen.pods), at(11))
+    first = onward(seen, at(10))
+    again = onward(Observed(with_status(run, first.status), seen.jobs, seen.pods), at(11))
     assert (first.status.restarts, again.status.restarts) == (1, 1)
     assert again.events == ()
     assert [stop.attempt for stop in again.stop] == [1]
@@ -96,8 +96,8 @@ def test_the_more_restarts_the_longer_the_wait(count: int, delay: int) -> None:
     assert decision.start is None
     assert decision.requeue_after.total_seconds() == delay
     waiting = Observed(with_status(run, decision.status))
-    assert decide(waiting, at(10 + delay - 1)).start is None
-    assert decide(waiting, at(10 + delay)).start.attempt == 2
+    assert onward(waiting, at(10 + delay - 1)).start is None
+    assert onward(waiting, at(10 + delay)).start.attempt == 2
 
 
 @pytest.mark.parametrize(

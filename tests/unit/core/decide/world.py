@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from tests.unit.core.decide.building import START, UID, checkpoints, outcome, with_policy, with_status
 from trainjobs.api.runs import Run
-from trainjobs.api.status import Condition, Progress, RunStatus
-from trainjobs.core.decide.decision import Decision
+from trainjobs.api.status import Condition, JobReference, Progress, RunStatus
+from trainjobs.core.decide.decision import Decision, StopAttempt
 from trainjobs.core.decide.observed import DependencyState, JobState, Observed, PodState, Termination
+from trainjobs.core.decide.order import ORDER, Part
 from trainjobs.core.reports import FinalRecord, Heartbeat
 
 NODE_GRACE = timedelta(minutes=2)
@@ -71,6 +72,29 @@ class World:
             stored_attempt=max(self.claims, default=0) if self.storage_tells else 0,
         )
 
+    def carry_out(self, decision: Decision, *, failing: Part | None) -> None:
+        """As the operator does, in its order, until a part fails."""
+        status = decision.status
+        for part in ORDER:
+            if part is failing:
+                return
+            match part:
+                case Part.START if decision.start is not None:
+                    self.create(decision)
+                    name, uid = self.job_name(decision.start.attempt)
+                    status = status.model_copy(update={"job": JobReference(name=name, uid=uid)})
+                case Part.STATUS:
+                    self.write_status(status)
+                case Part.STOP:
+                    for stop in decision.stop:
+                        self.check_stop(stop)
+                        self.delete_job(stop.job_uid)
+
+    def check_stop(self, stop: StopAttempt) -> None:
+        """Nothing is stopped of which the written status does not say how it ended."""
+        ended = self.run.status.ended
+        assert is_finished(self.run.status) or (ended is not None and stop.attempt <= ended.attempt), stop
+
     def write_status(self, status: RunStatus) -> None:
         if status != self.run.status:
             self.backups.append(self.run.status)
@@ -102,9 +126,9 @@ class World:
             return True
         return pod.deleted is not None and max([pod.deleted, *silent]) + STUCK_GRACE <= self.now
 
-    def job_name(self, attempt: int) -> tuple[str, str] | None:
-        found = self.jobs.get(f"scores-{attempt}")
-        return (found.name, found.uid) if found else None
+    def job_name(self, attempt: int) -> tuple[str, str]:
+        found = self.jobs[f"scores-{attempt}"]
+        return found.name, found.uid
 
     def delete_job(self, uid: str) -> None:
         for name, job in list(self.jobs.items()):
@@ -266,3 +290,7 @@ class World:
     def pass_time(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+
+def is_finished(status: RunStatus) -> bool:
+    return any(one.type in ("Succeeded", "Failed") and one.status == "True" for one in status.conditions)
