@@ -69,13 +69,20 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
                 "caConfigMapName": "s3-ca",
             },
             "serviceAccounts": ["trainer"],
+            "priorityClasses": ["batch"],
+            "allowedPodLabels": ["cost-center", "example.com/"],
+            "allowedPodAnnotations": ["example.com/"],
             "trustRemoteCode": True,
             "graceSeconds": 120,
             "nodeGraceSeconds": 30,
         },
         "namespaces": {
             "team-a": {"storage": {"uri": "s3://team-a"}},
-            "123": {"serviceAccounts": [], "image": {"repository": "registry.example/other", "tag": "1"}},
+            "123": {
+                "serviceAccounts": [],
+                "priorityClasses": ["*"],
+                "image": {"repository": "registry.example/other", "tag": "1"},
+            },
         },
         "operator": {
             "replicas": 3,

@@ -39,7 +39,9 @@ def test_what_the_values_say_is_what_runs_get(tmp_path: Path) -> None:
     assert (runs.storage_uri, runs.storage_endpoint) == ("s3://runs/all", "https://s3.example")
     assert (runs.storage_region, runs.storage_secret_name) == ("eu-1", "bucket")
     assert runs.storage_ca_config_map_name == "s3-ca"
-    assert runs.service_accounts == ["trainer"]
+    assert (runs.service_accounts, runs.priority_classes) == (["trainer"], ["batch"])
+    assert runs.allowed_pod_labels == ["cost-center", "example.com/"]
+    assert runs.allowed_pod_annotations == ["example.com/"]
     assert (runs.trust_remote_code, runs.grace_seconds, runs.node_grace_seconds) == (True, 120, 30)
 
 
@@ -52,12 +54,14 @@ def test_the_storage_of_a_namespace_replaces_the_whole_default_storage(tmp_path:
     assert runs.service_accounts == ["trainer"]
     assert settings.for_namespace("123").image == "registry.example/other:1"
     assert settings.for_namespace("123").service_accounts == []
+    assert settings.for_namespace("123").priority_classes == ["*"]
 
 
 def test_without_values_runs_trust_no_code_and_name_no_account(tmp_path: Path) -> None:
     runs = read({}, tmp_path).for_namespace("any")
 
     assert (runs.trust_remote_code, runs.service_accounts, runs.storage_uri) == (False, [], None)
+    assert (runs.priority_classes, runs.allowed_pod_labels, runs.allowed_pod_annotations) == (["*"], [], [])
     assert read(INSTALLATIONS["namespaced"], tmp_path).watch_namespaces == ["team-a", "team-b"]
 
 

@@ -8,7 +8,7 @@
     {{- if or $value $.whole }}{{ $_ := set $found $name (ternary $value nil (ne $value "")) }}{{ end -}}
   {{- end -}}
 {{- end -}}
-{{- range $key := list "serviceAccounts" "trustRemoteCode" "graceSeconds" "nodeGraceSeconds" -}}
+{{- range $key := list "serviceAccounts" "priorityClasses" "allowedPodLabels" "allowedPodAnnotations" "trustRemoteCode" "graceSeconds" "nodeGraceSeconds" -}}
   {{- if hasKey $.runs $key }}{{ $_ := set $found $key (index $.runs $key) }}{{ end -}}
 {{- end -}}
 {{- toYaml $found -}}

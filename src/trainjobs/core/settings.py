@@ -32,6 +32,12 @@ class Settings(Section):
     """Audience of the token that agents show there."""
     service_accounts: list[str] = Field(default_factory=list)
     """ServiceAccounts that runs of the namespace may name."""
+    priority_classes: list[str] = Field(default_factory=lambda: ["*"])
+    """PriorityClasses that runs of the namespace may name; `*` for all but those of the system."""
+    allowed_pod_labels: list[str] = Field(default_factory=list)
+    """Labels that runs may give their pods besides `user.trainjobs.dev/…`; prefixes where they end in `/`."""
+    allowed_pod_annotations: list[str] = Field(default_factory=list)
+    """Annotations that they may give them, likewise."""
     trust_remote_code: bool = True
     """Whether runs may ask for `baseModel.trustRemoteCode`."""
     grace_seconds: int = 30

@@ -70,6 +70,23 @@ CONTAINER_SECURITY_FIELDS = frozenset(
         "seccompProfile",
     }
 )
+CLAIM_TEMPLATE_FIELDS = frozenset({"metadata", "spec"})
+CLAIM_FIELDS = frozenset(
+    {
+        "accessModes",
+        "dataSource",
+        "resources",
+        "storageClassName",
+        "volumeAttributesClassName",
+        "volumeMode",
+    }
+)
+USER_METADATA = (
+    f"user.{labels.GROUP}/",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "karpenter.sh/do-not-disrupt",
+)
+"""Labels and annotations that every run may give its pods: names, and prefixes that end in a slash."""
 RESERVED_LABELS = (f"{labels.GROUP}/", "training.kubeflow.org/", "kueue.x-k8s.io/", labels.MANAGED_BY)
 RESERVED_ANNOTATIONS = (
     f"{labels.GROUP}/",
@@ -78,3 +95,6 @@ RESERVED_ANNOTATIONS = (
     "seccomp.security.alpha.kubernetes.io/",
 )
 RESERVED_ENVIRONMENT = "TRAINJOBS_"
+ANY = "*"
+"""In a list of names that the platform allows: every name."""
+SYSTEM_PRIORITIES = "system-"

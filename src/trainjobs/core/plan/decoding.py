@@ -14,7 +14,7 @@ from trainjobs.api.patterns import wrong_part
 from trainjobs.api.problems import closest, dotted, problems, shown
 from trainjobs.core.plan.objects import Object, child
 from trainjobs.core.plan.pod_types import CLOSED, TYPES
-from trainjobs.core.plan.policy import TEMPLATE, Violation
+from trainjobs.core.plan.policy.violation import TEMPLATE, Violation
 
 _MARKS: Final = frozenset(Marks.model_fields)
 _WHOLE: Final = "V1PodTemplateSpec"

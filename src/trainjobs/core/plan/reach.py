@@ -6,7 +6,7 @@ from trainjobs.api import labels
 from trainjobs.api.conditions import Reason
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, child, children, text
-from trainjobs.core.plan.policy import Violation
+from trainjobs.core.plan.policy.violation import Violation
 from trainjobs.core.plan.sources import inputs
 from trainjobs.core.uris import Scheme, file_path, parse_uri
 

@@ -25,10 +25,10 @@ def of_container(**container: Any) -> list[str]:
 
 
 def of_sidecar(**container: Any) -> list[str]:
-    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    return of_pod(containers=[{"name": "side", "image": "x", "securityContext": context, **container}])
+    return of_pod(containers=[{"name": "side", "image": "x", **SAFE, **container}])
 
 
+SAFE = {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
 SPEC = "spec.podTemplate.spec"
 AGENT = f"{SPEC}.containers[pytorch]"
 
@@ -85,7 +85,7 @@ def test_the_volume_of_the_agent_cannot_be_changed() -> None:
     changed = {"name": "trainjobs", "projected": {"sources": [token]}}
 
     assert of_pod(volumes=[changed]) == [f"{SPEC}.volumes[trainjobs]"]
-    assert f"{SPEC}.volumes" in of_pod(volumes=None)
+    assert f"{SPEC}.volumes[trainjobs]" in of_pod(volumes=None)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,93 @@ def test_the_volume_of_the_agent_cannot_be_changed() -> None:
         ({"args": ["x"]}, "args"),
         ({"env": [{"name": "TRAINJOBS_STATUS_URL", "value": "x"}]}, "env[TRAINJOBS_STATUS_URL]"),
         ({"env": [{"name": "TRAINJOBS_ATTEMPT", "value": "9"}]}, "env[TRAINJOBS_ATTEMPT]"),
-        ({"volumeMounts": [{"mountPath": "/etc/trainjobs", "name": "tmp"}]}, "volumeMounts"),
+        ({"env": [{"name": "TRAINJOBS_STORAGE_SECONDS", "value": "9"}]}, "env[TRAINJOBS_STORAGE_SECONDS]"),
+        ({"envFrom": [{"prefix": "TRAINJOBS_", "configMapRef": {"name": "x"}}]}, "envFrom[0].prefix"),
+        ({"envFrom": [{"prefix": "TRAINJOBS_STATUS_", "secretRef": {"name": "x"}}]}, "envFrom[0].prefix"),
+        ({"envFrom": [{"prefix": "TRAIN", "secretRef": {"name": "x"}}]}, "envFrom[0].prefix"),
+        ({"terminationMessagePath": "/etc/trainjobs/recipe.json"}, "terminationMessagePath"),
+        ({"terminationMessagePolicy": "FallbackToLogsOnError"}, "terminationMessagePolicy"),
+        ({"restartPolicy": "Always"}, "restartPolicy"),
+        ({"ports": [{"containerPort": 9464, "name": "mine"}]}, "ports[metrics]"),
+        ({"volumeMounts": [{"name": "tmp", "mountPath": "/tmp/"}]}, "volumeMounts[/tmp/]"),
     ],
 )
 def test_what_the_agents_container_may_not_have_is_refused(container: dict, field: str) -> None:
     assert of_container(**container) == [f"{AGENT}.{field}"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/trainjobs/recipe.json",
+        "/etc/trainjobs/sub/deeper",
+        "/etc/trainjobs/",
+        "//etc/trainjobs",
+        "/etc//trainjobs/.",
+        "/tmp/../etc/trainjobs",
+        "etc/trainjobs",
+        "/etc",
+        "/",
+    ],
+)
+def test_nothing_is_mounted_over_what_the_agent_is_told(path: str) -> None:
+    found = of_container(volumeMounts=[{"name": "tmp", "mountPath": path}])
+
+    assert set(found) == {f"{AGENT}.volumeMounts[{path}]"}
+
+
+@pytest.mark.parametrize("field", ["subPath", "subPathExpr", "mountPropagation", "name"])
+def test_the_mount_of_what_the_agent_is_told_stays_as_it_is(field: str) -> None:
+    mount = {"name": "trainjobs", "mountPath": "/etc/trainjobs", field: "tmp"}
+
+    assert f"{AGENT}.volumeMounts" in of_container(volumeMounts=[mount])
+    assert f"{AGENT}.volumeMounts" in of_container(volumeMounts=None)
+
+
+def test_paths_beside_what_the_agent_is_told_are_free() -> None:
+    free = ["/etc/trainjobs-of-mine", "/etc/ssl/certs", "/data"]
+
+    assert of_container(volumeMounts=[{"name": "tmp", "mountPath": path} for path in free]) == []
+
+
+def test_mounts_name_volumes_of_the_pod() -> None:
+    mount = {"name": "injected", "mountPath": "/host"}
+    field = "volumeMounts[/host].name"
+
+    assert of_container(volumeMounts=[mount]) == [f"{AGENT}.{field}"]
+    assert of_sidecar(volumeMounts=[mount]) == [f"{SPEC}.containers[side].{field}"]
+    assert of_pod(initContainers=[{"name": "first", **SAFE, "volumeMounts": [mount]}]) == [
+        f"{SPEC}.initContainers[first].{field}"
+    ]
+    own = {"name": "injected", "emptyDir": {}}
+    assert of_pod(volumes=[own], containers=[{"name": "pytorch", "volumeMounts": [mount]}]) == []
+
+
+def test_the_agents_token_is_mounted_for_the_agent_alone() -> None:
+    mount = {"name": "trainjobs", "mountPath": "/peek"}
+
+    assert of_sidecar(volumeMounts=[mount]) == [f"{SPEC}.containers[side].volumeMounts[/peek].name"]
+    assert of_container(volumeMounts=[mount]) == [f"{AGENT}.volumeMounts[/peek].name"]
+
+
+def test_a_container_has_a_name_of_its_own() -> None:
+    twin = {"name": "pytorch", **SAFE}
+
+    assert of_pod(initContainers=[twin]) == [f"{AGENT}.name"]
+
+
+def test_what_is_made_for_a_volume_is_judged_like_the_pod() -> None:
+    def of_claim(template: dict) -> list[str]:
+        return of_pod(volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}])
+
+    field = f"{SPEC}.volumes[v].ephemeral.volumeClaimTemplate"
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    assert of_claim({"metadata": {"labels": {"user.trainjobs.dev/team": "a"}}, "spec": spec}) == []
+    assert of_claim({"metadata": {"annotations": {"backup": "all"}}, "spec": spec}) == [
+        f"{field}.metadata.annotations[backup]"
+    ]
+    other = {"kind": "PersistentVolumeClaim", "name": "x", "namespace": "other"}
+    assert of_claim({"spec": {**spec, "dataSourceRef": other}}) == [f"{field}.spec.dataSourceRef"]
 
 
 def test_the_agents_container_cannot_be_removed() -> None:
@@ -156,6 +238,12 @@ def test_the_api_token_stays_off() -> None:
         {"labels": {"kueue.x-k8s.io/queue-name": "other"}},
         {"annotations": {"trainjobs.dev/recipe": "{}"}},
         {"annotations": {"container.apparmor.security.beta.kubernetes.io/pytorch": "unconfined"}},
+        {"annotations": {"sidecar.istio.io/userVolume": '[{"name":"x","hostPath":{"path":"/"}}]'}},
+        {"annotations": {"k8s.v1.cni.cncf.io/networks": "other/storage"}},
+        {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},
+        {"labels": {"app": "payments"}},
+        {"labels": {"app.kubernetes.io/name": "payments"}},
+        {"labels": {"user.trainjobs.dev": "x"}},
     ],
 )
 def test_labels_and_annotations_that_others_go_by_are_refused(metadata: dict) -> None:
@@ -165,11 +253,31 @@ def test_labels_and_annotations_that_others_go_by_are_refused(metadata: dict) ->
     assert fields(podTemplate={"metadata": metadata}) == [f"spec.podTemplate.metadata.{kind}[{name}]"]
 
 
-def test_other_labels_and_annotations_are_allowed() -> None:
-    metadata = {"labels": {"team": "a"}, "annotations": {"k8s.v1.cni.cncf.io/networks": "rdma"}}
+def test_labels_and_annotations_that_are_listed_are_allowed() -> None:
+    own = {
+        "labels": {"user.trainjobs.dev/team": "a"},
+        "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+    }
+    of_platform = {"labels": {"cost-center": "7"}, "annotations": {"example.com/anything": "rdma"}}
+    lists = PLATFORM.model_copy(
+        update={"allowed_pod_labels": ["cost-center"], "allowed_pod_annotations": ["example.com/"]}
+    )
 
-    assert fields(podTemplate={"metadata": metadata}) == []
+    assert fields(podTemplate={"metadata": own}) == []
+    assert fields(lists, podTemplate={"metadata": own}) == []
+    assert fields(lists, podTemplate={"metadata": of_platform}) == []
+    assert len(fields(podTemplate={"metadata": of_platform})) == 2
+    assert fields(lists, podTemplate={"metadata": {"labels": {"cost-center-2": "7"}}}) != []
     assert fields(podTemplate={"metadata": {"name": "x"}}) == ["spec.podTemplate.metadata.name"]
+
+
+def test_what_the_operator_goes_by_is_never_a_manifests_to_set() -> None:
+    lists = PLATFORM.model_copy(update={"allowed_pod_labels": ["trainjobs.dev/", "kueue.x-k8s.io/"]})
+
+    for name in ("trainjobs.dev/run-uid", "trainjobs.dev/more", "kueue.x-k8s.io/queue-name"):
+        assert fields(lists, podTemplate={"metadata": {"labels": {name: "x"}}}) == [
+            f"spec.podTemplate.metadata.labels[{name}]"
+        ]
 
 
 def test_system_priorities_are_refused_where_they_are_asked_for() -> None:
@@ -178,6 +286,26 @@ def test_system_priorities_are_refused_where_they_are_asked_for() -> None:
     ]
     assert of_pod(priorityClassName="system-cluster-critical") == [f"{SPEC}.priorityClassName"]
     assert of_pod(priorityClassName="batch") == []
+
+
+def test_only_listed_priorities_are_allowed() -> None:
+    lists = PLATFORM.model_copy(update={"priority_classes": ["batch"]})
+    none = PLATFORM.model_copy(update={"priority_classes": []})
+    system = PLATFORM.model_copy(update={"priority_classes": ["system-node-critical", "*"]})
+
+    assert fields(lists, runPolicy={"priorityClassName": "batch"}) == []
+    assert fields(lists, runPolicy={"priorityClassName": "urgent"}) == ["spec.runPolicy.priorityClassName"]
+    assert fields(lists, podTemplate={"spec": {"priorityClassName": "urgent"}}) == [
+        f"{SPEC}.priorityClassName"
+    ]
+    assert fields(none) == []
+    assert fields(none, runPolicy={"priorityClassName": "batch"}) == ["spec.runPolicy.priorityClassName"]
+    assert fields(system, runPolicy={"priorityClassName": "system-node-critical"}) != []
+    # One that is allowed does not speak for the other that takes its place.
+    both = {"podTemplate": {"spec": {"priorityClassName": "batch"}}}
+    assert fields(lists, runPolicy={"priorityClassName": "urgent"}, **both) == [
+        "spec.runPolicy.priorityClassName"
+    ]
 
 
 def test_only_listed_service_accounts_are_allowed() -> None:
