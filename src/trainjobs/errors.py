@@ -12,9 +12,10 @@
     ├── Hang                     22    no step within the time allowed
     ├── TrainingError            23    the training program failed in some other way
     ├── BelowThreshold           24    the model is trained, and misses a figure that the manifest asks for
-    ├── StorageUnavailable       30    storage cannot be reached, is full, or holds damaged data
-    │   ├── CorruptCheckpoint          a checkpoint's bytes do not match its manifest
-    │   └── Fenced                     a newer attempt owns the run: this one must not write
+    ├── StorageUnavailable       30    storage cannot be reached, or is full
+    │   ├── CorruptCheckpoint    33    a checkpoint's bytes do not match its manifest
+    │   ├── Fenced               34    a newer attempt owns the run: this one must not write
+    │   └── DiskFull             35    the node's own disk is full, or cannot be written
     ├── RendezvousFailed         31    the nodes of an attempt did not find each other
     ├── HubUnavailable           32    the hub of models and data sets cannot be reached
     ├── HostOutOfMemory         137    the machine's or container's memory did not suffice
@@ -112,7 +113,7 @@ class BelowThreshold(TrainjobsError):
 
 
 class StorageUnavailable(TrainjobsError):
-    """Storage cannot be reached, is full, or holds damaged data."""
+    """Storage cannot be reached, or is full."""
 
     reason = "StorageUnavailable"
     exit_code = 30
@@ -121,14 +122,27 @@ class StorageUnavailable(TrainjobsError):
 class CorruptCheckpoint(StorageUnavailable):
     """A checkpoint's bytes do not match its manifest."""
 
+    reason = "CorruptCheckpoint"
+    exit_code = 33
+
 
 class Fenced(StorageUnavailable):
     """A newer attempt owns the run: this one must not write."""
 
-    def __init__(self, message: str, newest_attempt: int) -> None:
+    reason = "Fenced"
+    exit_code = 34
+
+    def __init__(self, message: str, newest_attempt: int = 0) -> None:
         super().__init__(message)
         self.newest_attempt = newest_attempt
-        """The attempt that storage knows as the run's newest."""
+        """The attempt that storage knows as the run's newest; 0 where nobody says."""
+
+
+class DiskFull(StorageUnavailable):
+    """The node's own disk is full, or cannot be written: waiting for storage would not help."""
+
+    reason = "DiskFull"
+    exit_code = 35
 
 
 class RendezvousFailed(TrainjobsError):

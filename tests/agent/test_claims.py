@@ -25,7 +25,7 @@ def test_an_agent_that_was_replaced_stops_training_and_writes_no_more(bench):
         wait_until(lambda: bool(stored(bench).complete()))
         claim(bench, 2)
         output = agent.communicate(timeout=120)[0].decode()
-    assert agent.returncode == 30, output
+    assert agent.returncode == 34, output
     assert "attempt 2 has taken over" in bench.record().message
     there = {info.key for info in stored(bench).store.list()}
     time.sleep(0.5)
@@ -36,7 +36,7 @@ def test_an_agent_that_was_replaced_stops_training_and_writes_no_more(bench):
 def test_an_attempt_that_another_pod_claimed_is_refused(bench):
     claim(bench, 1)
     finished = bench.run()
-    assert finished.code == 30
+    assert finished.code == 34
     assert "attempt 1 is claimed already by job job-1, pod another-pod" in finished.record.message
     assert "saved step" not in finished.output
 
@@ -44,7 +44,7 @@ def test_an_attempt_that_another_pod_claimed_is_refused(bench):
 def test_an_attempt_that_is_older_than_the_newest_claim_is_refused(bench):
     claim(bench, 3)
     finished = bench.run(attempt=2)
-    assert finished.code == 30
+    assert finished.code == 34
     assert "attempt 3 has taken over" in finished.record.message
 
 

@@ -90,7 +90,7 @@ def test_a_full_disk_is_told_with_its_folder(bench):
     (bench.root / "fills.py").write_text("open('/dev/full', 'w').write('x' * 100_000)\n")
     bench.command = [str(bench.root / "fills.py")]
     finished = bench.run()
-    assert (finished.code, finished.record.reason) == (30, "StorageUnavailable"), finished.output
+    assert (finished.code, finished.record.reason) == (35, "DiskFull"), finished.output
     assert f"{bench.workspace()}/output: no space left on the disk" in finished.record.message
 
 

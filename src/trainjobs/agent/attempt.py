@@ -29,7 +29,7 @@ from trainjobs.agent.workspace import Workspace
 from trainjobs.core.outputs import METRICS, Done
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.support import untrained
-from trainjobs.core.reports import Directive, Outcome
+from trainjobs.core.reports import Directive, Outcome, Stage
 from trainjobs.errors import Hang, InvalidRecipe, Preempted, TrainingError
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.settings import StorageSettings
@@ -63,6 +63,11 @@ class Attempt:
         self._workspace = Workspace(options.workspace)
         self._status = Status(recipe, attempt=options.attempt, node_rank=options.node_rank)
         self._said_unsupported = False
+
+    @property
+    def stage(self) -> Stage:
+        """What it is doing, or did last before its end."""
+        return self._status.worked_at
 
     def run(self) -> Ending:
         """Return how it ended.

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from trainjobs.core.outputs import FAILURE, Failure
 from trainjobs.errors import (
     AcceleratorOutOfMemory,
+    DiskFull,
     HostOutOfMemory,
     RendezvousFailed,
-    StorageUnavailable,
     TrainingError,
     TrainjobsError,
 )
@@ -96,7 +96,7 @@ def _from_words(evidence: Evidence, said: str) -> TrainjobsError | None:
     if _ACCELERATOR_MEMORY.search(tail):
         return AcceleratorOutOfMemory(said or "the accelerator's memory did not suffice")
     if _FULL_DISK.search(tail):
-        return StorageUnavailable(
+        return DiskFull(
             f"{evidence.output}: no space left on the disk ({said}); give spec.workspace.size "
             "more, or keep fewer checkpoints"
         )

@@ -18,9 +18,9 @@ from urllib.request import getproxies, proxy_bypass
 from trainjobs.core.uris import parse_uri
 from trainjobs.errors import (
     AccessDenied,
+    DiskFull,
     HubUnavailable,
     InvalidRecipe,
-    StorageUnavailable,
     TrainjobsError,
 )
 
@@ -79,7 +79,7 @@ def fetch_from_hub(uri: str, kind: Kind, missing: type[TrainjobsError]) -> Path:
         InvalidRecipe: the hub has no such names.
         AccessDenied: it is gated, or the token (HF_TOKEN) is not known.
         HubUnavailable: the hub cannot be reached, and the cache holds no whole copy.
-        StorageUnavailable: the cache cannot be written.
+        DiskFull: the cache cannot be written.
         `missing`: there is no such repository, revision or file; or no copy, and HF_HUB_OFFLINE is set.
     """
     place = parse_hub_uri(uri)
@@ -152,7 +152,7 @@ def _refusal(uri: str, place: HubPlace, error: Exception, missing: type[Trainjob
         case EntryNotFoundError() if not isinstance(cause, LocalEntryNotFoundError):
             return missing(f"{uri}: not found on the hub; check the path {place.path}")
         case OSError() if cause.errno in _DISK:
-            return StorageUnavailable(
+            return DiskFull(
                 f"{constants.HF_HUB_CACHE}: {cause.strerror}; make room, or name another folder in HF_HOME"
             )
     if status in (401, 403):

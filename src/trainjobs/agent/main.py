@@ -10,7 +10,8 @@ from trainjobs.agent.options import Options, parse_options
 from trainjobs.agent.recipe_file import read_recipe
 from trainjobs.agent.record import Ending, final_record, write_record
 from trainjobs.agent.stop import StopRequests
-from trainjobs.errors import StorageUnavailable, TrainjobsError, UsageError
+from trainjobs.core.reports import Stage
+from trainjobs.errors import DiskFull, TrainjobsError, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     set_up_logging(options.log_format)
     stop = StopRequests()
     with stop.on_signals():
-        ending = _run(options, stop)
-        record = final_record(ending, attempt=options.attempt, node_rank=options.node_rank)
+        ending, stage = _run(options, stop)
+        record = final_record(ending, attempt=options.attempt, node_rank=options.node_rank, stage=stage)
         write_record(record, options.termination_log)
     if ending.error is not None:
         _log.error("%s: %s", record.reason, record.message)
@@ -35,13 +36,20 @@ def main(arguments: Sequence[str]) -> int:
     return ending.exit_code
 
 
-def _run(options: Options, stop: StopRequests) -> Ending:
+def _run(options: Options, stop: StopRequests) -> tuple[Ending, Stage | None]:
     try:
-        recipe = read_recipe(options.recipe)
-        return Attempt(recipe, options, stop).run()
+        attempt = Attempt(read_recipe(options.recipe), options, stop)
+    except TrainjobsError as error:
+        return Ending(error), None
+    return _lived(attempt, options), attempt.stage
+
+
+def _lived(attempt: Attempt, options: Options) -> Ending:
+    try:
+        return attempt.run()
     except TrainjobsError as error:
         return Ending(error)
     except OSError as error:
         # The workspace itself: everything else names its files through errors of our own.
         where = error.filename or options.workspace
-        return Ending(StorageUnavailable(f"{where}: {error.strerror or error}; look at the node's disk"))
+        return Ending(DiskFull(f"{where}: {error.strerror or error}; look at the node's disk"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainjobs.core.failures import kind_of
-from trainjobs.core.reports import FinalRecord, Outcome
+from trainjobs.core.reports import FinalRecord, Outcome, Stage
 from trainjobs.errors import BelowThreshold, Fenced, TrainjobsError
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,12 @@ def ended_with(outcome: Outcome | None) -> Ending:
 
 
 def final_record(
-    ending: Ending, *, attempt: int, node_rank: int, environment: Mapping[str, str] = os.environ
+    ending: Ending,
+    *,
+    attempt: int,
+    node_rank: int,
+    stage: Stage | None,
+    environment: Mapping[str, str] = os.environ,
 ) -> FinalRecord:
     """Return the record of an ending; values of secret-looking variables never get into it."""
     return FinalRecord(
@@ -50,6 +55,7 @@ def final_record(
         reason=ending.error.reason if ending.error is not None else SUCCEEDED,
         message=_without_secrets(str(ending.error or ""), environment),
         advice=ending.advice or _advice(ending.error),
+        stage=stage,
         newest_attempt=ending.error.newest_attempt if isinstance(ending.error, Fenced) else 0,
         last_lines=_without_secrets(ending.last_lines, environment),
         outcome=ending.outcome,

@@ -20,6 +20,7 @@ class Status:
         self.attempt = attempt
         self.node_rank = node_rank
         self._stage: Stage = "Starting"
+        self._worked_at: Stage = "Starting"
         self._tracker = ProgressTracker(recipe.checkpoints.keep_best, monotonic())
         self._checkpoints = CheckpointsStatus()
         self._sync = SyncState()
@@ -40,9 +41,16 @@ class Status:
         """What this agent is doing."""
         return self._stage
 
+    @property
+    def worked_at(self) -> Stage:
+        """What this agent is doing, or did last before it had finished."""
+        return self._worked_at
+
     def enter(self, stage: Stage) -> None:
         """Go on to another stage; its time counts from now."""
         with self._lock:
+            if stage != "Finished":
+                self._worked_at = stage
             self._stage = stage
             self._wait = None
             self._tracker.sign(monotonic())

@@ -31,6 +31,23 @@ class Phase(StrEnum):
     FAILED = "Failed"
 
 
+class Milestone(StrEnum):
+    """What a run has come past, in order: what it has come past once cannot be wrong with the run itself."""
+
+    NOTHING = ""
+    STARTED = "Started"
+    """A container of it has run: its image can be had, and so can what its pods mount and refer to."""
+    PREPARED = "Prepared"
+    """An attempt was claimed in storage, and every node had its model and data."""
+    TRAINED = "Trained"
+    """A step was made."""
+
+    def is_past(self, other: "Milestone") -> bool:
+        """Whether a run that has come this far has come as far as `other`."""
+        order = list(Milestone)
+        return order.index(self) >= order.index(other)
+
+
 class Reason(StrEnum):
     """Why a condition holds, an event was written, or an attempt ended."""
 
@@ -67,6 +84,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     SCHEDULING_TIMEOUT = "SchedulingTimeout"
     START_TIMEOUT = "StartTimeout"
+    NODE_NOT_STARTED = "NodeNotStarted"
     RESTARTS_EXHAUSTED = "RestartsExhausted"
     # ends of an attempt (those of agents are in trainjobs.errors)
     INVALID_RECIPE = "InvalidRecipe"
@@ -79,6 +97,9 @@ class Reason(StrEnum):
     TRAINING_ERROR = "TrainingError"
     BELOW_THRESHOLD = "BelowThreshold"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
+    CORRUPT_CHECKPOINT = "CorruptCheckpoint"
+    FENCED = "Fenced"
+    DISK_FULL = "DiskFull"
     RENDEZVOUS_FAILED = "RendezvousFailed"
     HUB_UNAVAILABLE = "HubUnavailable"
     HOST_OUT_OF_MEMORY = "HostOutOfMemory"

@@ -189,6 +189,9 @@ class AttemptEnd(Section):
     """Its number."""
     reason: Text
     """Why it ended, in one word."""
+    budget: Text = ""
+    """What the next attempt counts against: `Restarts`, `InfrastructureRestarts`, or `Waits` where the end is
+    waited out."""
     time: datetime
     """When that was seen."""
 
@@ -215,8 +218,14 @@ class RunStatus(Section):
     """Restarts after errors of the run."""
     infrastructure_restarts: int = 0
     """Restarts after node loss, preemption and eviction since the last progress."""
+    waits: int = 0
+    """Attempts since the last progress that ended for what is waited out: storage, a hub, an image or
+    credentials that were there before."""
+    reached: Text = ""
+    """How far the run has ever come: `Started` (a container ran), `Prepared` (claimed in storage, model and
+    data fetched), `Trained` (a step was made). What was there once is waited for when it is missing later."""
     progress_step: int = 0
-    """Step of the newest checkpoint when the infrastructure restarts were last counted anew."""
+    """Step of the newest checkpoint when infrastructure restarts and waits were last counted anew."""
     batch_halvings: int = 0
     """How often the batch was halved after running out of memory."""
     start_time: datetime | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from trainjobs.api.conditions import Reason
+from trainjobs.api.conditions import Milestone, Reason
 
 
 class Budget(StrEnum):
@@ -18,6 +18,8 @@ class Budget(StrEnum):
     """`maxRestarts`: errors of the run itself."""
     INFRASTRUCTURE = "InfrastructureRestarts"
     """`maxInfrastructureRestarts`: what the run did nothing for."""
+    WAITS = "Waits"
+    """No limit but the run's deadlines: it is waited for, ever longer between two attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,29 @@ class FailureKind:
     exit_code: int | None
     """Of the agent; None for what no agent can see."""
     budget: Budget
+    """Of a run that may never have worked."""
     advice: str
+    waits_after: Milestone | None = None
+    """What shows that the run is not to blame: after it, the failure is waited out. None: nothing does."""
+    before_training: bool = False
+    """Only where the attempt failed before its training was launched: later, the same word means another
+    thing."""
 
     @property
     def permanent(self) -> bool:
-        """Whether a new attempt would fail the same way."""
+        """Whether a new attempt of a run that may never have worked would fail the same way."""
         return self.budget is Budget.NONE
+
+    def budget_after(self, reached: Milestone, *, launched: bool) -> Budget:
+        """Which limit a new attempt counts against.
+
+        Args:
+            reached: how far the run has ever come.
+            launched: whether the attempt that failed had launched its training, as far as is known.
+        """
+        if self.waits_after is None or (self.before_training and launched):
+            return self.budget
+        return Budget.WAITS if reached.is_past(self.waits_after) else self.budget
 
 
 _KINDS: Final = (
@@ -42,12 +61,16 @@ _KINDS: Final = (
         10,
         Budget.NONE,
         "Correct the field that the message names and make a new run.",
+        waits_after=Milestone.PREPARED,
+        before_training=True,
     ),
     FailureKind(
         Reason.INVALID_DATA,
         11,
         Budget.NONE,
         "Correct what the message names, then make a new run.",
+        waits_after=Milestone.PREPARED,
+        before_training=True,
     ),
     FailureKind(
         Reason.MODEL_NOT_FOUND,
@@ -55,12 +78,15 @@ _KINDS: Final = (
         Budget.NONE,
         "Check spec.baseModel: its name and revision, whether this cluster reaches the place it names, and "
         "whether its files are whole.",
+        waits_after=Milestone.PREPARED,
+        before_training=True,
     ),
     FailureKind(
         Reason.ACCESS_DENIED,
         13,
         Budget.NONE,
         "Check the Secret that the run names and what its credentials may do.",
+        waits_after=Milestone.PREPARED,
     ),
     FailureKind(
         Reason.DIVERGED,
@@ -97,6 +123,27 @@ _KINDS: Final = (
         30,
         Budget.INFRASTRUCTURE,
         "Check the endpoint of spec.checkpoints.storage and the free space behind it.",
+        waits_after=Milestone.PREPARED,
+    ),
+    FailureKind(
+        Reason.CORRUPT_CHECKPOINT,
+        33,
+        Budget.INFRASTRUCTURE,
+        "Look at the store behind spec.checkpoints.storage, and at the machine: what was read is not what "
+        "was written.",
+    ),
+    FailureKind(
+        Reason.FENCED,
+        34,
+        Budget.INFRASTRUCTURE,
+        "Another attempt of this run is at work: if this goes on, find the second cluster or program that "
+        "drives it.",
+    ),
+    FailureKind(
+        Reason.DISK_FULL,
+        35,
+        Budget.INFRASTRUCTURE,
+        "Give spec.workspace.size more, keep fewer checkpoints, or look at the machine's disk.",
     ),
     FailureKind(
         Reason.RENDEZVOUS_FAILED,
@@ -110,6 +157,7 @@ _KINDS: Final = (
         Budget.INFRASTRUCTURE,
         "Name a mirror in HF_ENDPOINT or a proxy in HTTPS_PROXY (spec.runtime.env), or give a folder or "
         "bucket that holds what was to come from the hub; docs/hubs.md has the rest.",
+        waits_after=Milestone.PREPARED,
     ),
     FailureKind(
         Reason.HOST_OUT_OF_MEMORY,
@@ -142,6 +190,7 @@ _KINDS: Final = (
         None,
         Budget.NONE,
         "Check spec.runtime.image and its imagePullSecrets, then make a new run.",
+        waits_after=Milestone.STARTED,
     ),
     FailureKind(
         Reason.SCHEDULING_TIMEOUT,
@@ -156,6 +205,14 @@ _KINDS: Final = (
         Budget.RESTARTS,
         "See in the log what the nodes wait for; a large model or data set may need a longer "
         "runPolicy.startTimeoutSeconds.",
+    ),
+    FailureKind(
+        Reason.NODE_NOT_STARTED,
+        None,
+        Budget.RESTARTS,
+        "See in the message what its machine waits for: a Secret, a ConfigMap or a volume that the pod "
+        "names.",
+        waits_after=Milestone.STARTED,
     ),
     FailureKind(
         Reason.DEADLINE_EXCEEDED,

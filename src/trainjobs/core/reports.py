@@ -99,6 +99,8 @@ class FinalRecord(Section):
     message: str = ""
     advice: str = ""
     last_lines: str = ""
+    stage: Stage | None = None
+    """What it did last before it ended; None of one that did not come to doing anything."""
     newest_attempt: Annotated[int, Field(ge=0, le=MAX_ATTEMPT)] = 0
     """Of an agent that was refused by storage: the attempt that owns the run there; 0 of others."""
     outcome: Outcome | None = None

@@ -54,7 +54,7 @@ def evidence(
         (evidence(ROOT_CAUSE), "TrainingError", "SIGKILL"),
         (
             evidence("OSError: [Errno 28] No space left on device: 'x'"),
-            "StorageUnavailable",
+            "DiskFull",
             "/workspace/output",
         ),
         (

@@ -6,7 +6,7 @@ from datetime import datetime
 from trainjobs.api.conditions import ConditionType, Reason
 from trainjobs.api.status import AttemptEnd, FailureStatus, RunStatus
 from trainjobs.core.decide import conditions
-from trainjobs.core.failures import kind_of
+from trainjobs.core.failures import Budget, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +20,24 @@ class End:
     advice: str = ""
     """The agent's own, where it has better advice than the table."""
     last_lines: str = ""
+    launched: bool = True
+    """Whether the node that failed had launched its training; True where nobody knows."""
 
 
 Verdict = End | datetime | None
 """What a rule says of an attempt: it is over; look again at that time; nothing."""
 
 
-def attempt_ended(status: RunStatus, attempt: int, reason: Reason, now: datetime) -> RunStatus:
+def attempt_ended(
+    status: RunStatus, attempt: int, reason: Reason, now: datetime, budget: Budget = Budget.NONE
+) -> RunStatus:
     """`status` with that attempt over: it is stopped, and never taken for a running one again."""
     message = f"attempt {attempt} has ended: {reason}"
     status = status.model_copy(
-        update={"attempt": attempt, "ended": AttemptEnd(attempt=attempt, reason=reason, time=now)}
+        update={
+            "attempt": attempt,
+            "ended": AttemptEnd(attempt=attempt, reason=reason, budget=budget.value, time=now),
+        }
     )
     status = conditions.false(status, ConditionType.SCHEDULED, Reason.STOPPING, message, now)
     return conditions.false(status, ConditionType.RUNNING, Reason.STOPPING, message, now)

@@ -7,6 +7,7 @@ from trainjobs.api.conditions import Reason
 from trainjobs.core.decide.attempt import Attempt, final_record, has_failed
 from trainjobs.core.decide.ending import End
 from trainjobs.core.decide.observed import PodState, Termination
+from trainjobs.core.decide.reached import has_launched
 from trainjobs.core.failures import kind_of, kind_of_exit
 
 OOM_KILLED: Final = "OOMKilled"
@@ -72,6 +73,7 @@ def _terminated(pod: PodState, termination: Termination) -> End:
         exit_code=termination.exit_code,
         advice=record.advice if record and said is reason else "",
         last_lines=record.last_lines if record else "",
+        launched=record is None or record.stage is None or has_launched(record.stage),
     )
 
 

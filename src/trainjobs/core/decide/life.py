@@ -19,6 +19,7 @@ from trainjobs.core.decide.loss import started_pods
 from trainjobs.core.decide.observed import Observed
 from trainjobs.core.decide.phase import phase
 from trainjobs.core.decide.progress import latest, moving, reported
+from trainjobs.core.decide.reached import with_milestone
 from trainjobs.core.decide.restart import after_failure
 from trainjobs.core.decide.standing import standing
 from trainjobs.core.decide.starting import Step, begun, next_attempt
@@ -62,7 +63,7 @@ def _next_step(observed: Observed, attempt: Attempt, now: datetime) -> Step:
     status = _taken_up(observed, attempt, now)
     looks: tuple[datetime, ...] = ()
     if attempt.exists:
-        status = reported(status, attempt)
+        status = with_milestone(reported(status, attempt), attempt)
         outcome = completion(attempt)
         if outcome is not None:
             message = f"step {outcome.step} of {outcome.total_steps}; every node has ended well"

@@ -40,6 +40,8 @@ def starts_from(status: RunStatus) -> tuple[object, ...]:
         status.failure,
         status.restarts,
         status.infrastructure_restarts,
+        status.waits,
+        status.reached,
         status.progress_step,
         status.batch_halvings,
         status.dependencies,

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from trainjobs.api.conditions import Reason
-from trainjobs.core.decide.attempt import Attempt, has_machine
+from trainjobs.core.decide.attempt import Attempt, has_machine, has_started
 from trainjobs.core.decide.ending import End, Verdict
 
 
@@ -27,6 +27,15 @@ def start_timeout(attempt: Attempt, timeout: timedelta, now: datetime, *, moving
     since = max(times) if len(times) == len(started) else attempt.scheduled_since or now
     if now < since + timeout:
         return since + timeout
+    unstarted = next((pod for pod in attempt.pods if not has_started(pod)), None)
+    if unstarted is not None:
+        said = f"{unstarted.waiting_reason} {unstarted.waiting_message}".strip()
+        return End(
+            Reason.NODE_NOT_STARTED,
+            f"node {unstarted.node_rank} has a machine, and did not start on it within "
+            f"{timeout.total_seconds():.0f} s: {said or 'its machine does not say why'}",
+            node=unstarted.name,
+        )
     last = attempt.heartbeat(0)
     stage = f"; node 0 is at: {last.stage}" if last else ""
     return End(Reason.START_TIMEOUT, f"no step within {timeout.total_seconds():.0f} s of the start{stage}")

@@ -13,7 +13,7 @@ from trainjobs.core.decide.dependencies import dependencies
 from trainjobs.core.decide.ending import End, run_failed, with_failure
 from trainjobs.core.decide.observed import Observed, Refusal
 from trainjobs.core.decide.order import starts_from
-from trainjobs.core.decide.restart import not_before
+from trainjobs.core.decide.restart import is_waited_out, not_before
 from trainjobs.core.decide.standing import standing
 from trainjobs.core.decide.stopping import clear_at
 from trainjobs.core.decide.suspension import awake, resting
@@ -88,6 +88,9 @@ def _with_dependencies(status: RunStatus, observed: Observed, now: datetime) -> 
 
 def _restarting(status: RunStatus, due: datetime, now: datetime) -> RunStatus:
     message = f"the next attempt starts at {due:%H:%M:%S %Z}"
+    if is_waited_out(status) and status.failure is not None:
+        message += f"; {status.failure.reason} is waited out (attempt {status.attempt}, "
+        message += f"{status.waits} since the last progress): {status.failure.message}"
     return conditions.false(status, ConditionType.RUNNING, Reason.RESTARTING, message, now)
 
 

@@ -8,6 +8,7 @@ from trainjobs.api.status import Condition, RunStatus
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.attempt import ended_number
 from trainjobs.core.decide.decision import Event
+from trainjobs.core.decide.restart import not_before
 
 _TOLD_WHEN_FALSE: Final = (ConditionType.ACCEPTED, ConditionType.SYNCED, ConditionType.HEALTHY)
 _TOLD_WHEN_TRUE: Final = (ConditionType.SCHEDULED, ConditionType.RUNNING)
@@ -57,7 +58,9 @@ def _ends(before: RunStatus, after: RunStatus) -> Iterator[Event]:
         yield Event("Normal", reason, f"attempt {after.ended.attempt} saves and stops")
     elif reason != conditions.reason_of(after, ConditionType.FINISHED):
         said = after.failure.message if after.failure else ""
-        yield Event("Warning", reason, f"attempt {after.ended.attempt}: {said}")
+        due = not_before(after)
+        ahead = f"; the next attempt starts at {due:%H:%M:%S %Z}" if due is not None else ""
+        yield Event("Warning", reason, f"attempt {after.ended.attempt}: {said}{ahead}")
 
 
 def _suspension(before: RunStatus, after: RunStatus) -> Iterator[Event]:

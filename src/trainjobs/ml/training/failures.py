@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from trainjobs.core.outputs import FAILURE, Failure
 from trainjobs.errors import (
     AcceleratorOutOfMemory,
+    DiskFull,
     Diverged,
     HostOutOfMemory,
     Preempted,
-    StorageUnavailable,
     TrainingError,
     TrainjobsError,
 )
@@ -27,7 +27,7 @@ _ADVICE: dict[type[TrainjobsError], str] = {
         " or spec.topology.strategy DeepSpeed or FSDP."
     ),
     HostOutOfMemory: "More memory for the node, fewer dataWorkers, or a smaller batch.",
-    StorageUnavailable: "Free space where the run's outputs go, then run it again: it goes on where it was.",
+    DiskFull: "Free space where the run's outputs go, then run it again: it goes on where it was.",
     Preempted: "Run it again: it goes on from the checkpoint just saved.",
 }
 
@@ -42,9 +42,9 @@ def classify(error: BaseException) -> TrainjobsError:
         case MemoryError():
             return HostOutOfMemory("the machine's memory did not suffice")
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return StorageUnavailable(f"the disk is full: {error}")
+            return DiskFull(f"the disk is full: {error}")
         case SafetensorError() | RuntimeError() if "No space left" in str(error):
-            return StorageUnavailable(f"the disk is full: {_first_line(error)}")
+            return DiskFull(f"the disk is full: {_first_line(error)}")
         case RuntimeError() if "not enough memory" in str(error):
             return HostOutOfMemory(f"the machine's memory did not suffice: {_first_line(error)}")
         case _:

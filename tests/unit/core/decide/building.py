@@ -91,6 +91,7 @@ def ended(
     word: str = "",
     finished: datetime = START,
     outcome: Outcome | None = None,
+    stage: Stage | None = None,
     **changes: object,
 ) -> PodState:
     """A pod whose container ended; with `reason`, its agent left a record."""
@@ -104,6 +105,7 @@ def ended(
             message=f"says {reason}" if exit_code else "",
             last_lines="the last line",
             outcome=outcome,
+            stage=stage,
         )
     return running(
         rank,

@@ -23,7 +23,8 @@ from trainjobs.core.decide.observed import Observed
 def ended_run(attempt: int):
     run = make_run()
     last = AttemptEnd(attempt=attempt, reason="Suspended", time=at(0))
-    return with_status(run, run.status.model_copy(update={"attempt": attempt, "ended": last}))
+    status = {"attempt": attempt, "ended": last, "reached": "Started"}
+    return with_status(run, run.status.model_copy(update=status))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_the_next_number_is_one_that_nobody_has_used(jobs, pods, stored, expecte
 
 
 def test_an_attempt_that_storage_refuses_is_followed_by_one_after_the_newest_that_storage_knows() -> None:
-    refused = ended(30, "StorageUnavailable", attempt=2)
+    refused = ended(34, "Fenced", attempt=2)
     record = refused.termination.record.model_copy(update={"newest_attempt": 9})
     refused = replace(refused, termination=replace(refused.termination, record=record))
     decision = decide(Observed(ended_run(2), (job(2, failed=True),), (refused,)), at(50))

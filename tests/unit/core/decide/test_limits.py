@@ -83,7 +83,7 @@ def test_an_image_that_cannot_be_pulled_is_given_up_after_a_while() -> None:
         ((running(started=at(10)),), (beat(100, stage="Fetching"),), 110, "StartTimeout"),
         ((running(started=at(10)),), (beat(100, step=1),), 110, ""),
         ((running(started=at(10)),), (beat(100, step=1, attempt=7),), 110, "StartTimeout"),
-        ((pod(scheduled=True, waiting_reason="CreateContainerConfigError"),), (), 101, "StartTimeout"),
+        ((pod(scheduled=True, waiting_reason="CreateContainerConfigError"),), (), 101, "NodeNotStarted"),
     ],
 )
 def test_the_first_step_has_to_come_in_time(pods, beats, seconds, reason) -> None:

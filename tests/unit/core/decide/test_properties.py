@@ -21,6 +21,8 @@ THEN = st.sampled_from([0, 3])
 FAILURES = sorted(
     (kind.exit_code, kind.reason.value) for kind in TABLE.values() if kind.exit_code is not None
 )
+NOT_ITS_FAULT = {"StorageUnavailable", "AccessDenied", "HubUnavailable", "ImagePullFailed", "NodeNotStarted"}
+"""What a run that has worked is never to blame for."""
 ROUNDS = 400
 """More looks than any run here needs to settle."""
 
@@ -90,9 +92,20 @@ class Life(RuleBasedStateMachine):
         if is_finished(before):
             assert after == before
         assert RunStatus.model_validate(after.model_dump(by_alias=True)) == after
+        self.assert_worked_once_then_waited_for(observed, after)
         for type_ in {one.type for one in after.conditions}:
             self.assert_transition_times(before, after, type_)
         return decision
+
+    def assert_worked_once_then_waited_for(self, observed: Observed, after: RunStatus) -> None:
+        """A run that has trained never fails for want of what it had, other than by its deadlines."""
+        before = observed.run.status
+        if is_finished(before):
+            return
+        steps = [one for one in observed.heartbeats if one.attempt == after.attempt and one.progress]
+        assert after.reached == "Trained" or not (steps or before.reached == "Trained")
+        if after.reached == "Trained" and is_finished(after) and after.failure is not None:
+            assert after.failure.reason not in NOT_ITS_FAULT
 
     def assert_transition_times(self, before: RunStatus, after: RunStatus, type_: str) -> None:
         old = next((one for one in before.conditions if one.type == type_), None)
@@ -144,11 +157,21 @@ class Life(RuleBasedStateMachine):
     # faults
 
     @precondition(lambda self: self.world.alive)
-    @rule(data=st.data(), failure=st.sampled_from(FAILURES), then=THEN)
-    def a_node_fails(self, data, failure, then: int) -> None:
+    @rule(
+        data=st.data(),
+        failure=st.sampled_from(FAILURES),
+        stage=st.sampled_from(["Fetching", "Training"]),
+        then=THEN,
+    )
+    def a_node_fails(self, data, failure, stage, then: int) -> None:
         uid = data.draw(st.sampled_from(sorted(self.world.alive)))
         if self.world.pods[uid].node not in self.world.lost_machines:
-            self.world.fail(uid, *failure)
+            self.world.fail(uid, *failure, stage)
+        self.all_goes_well_for_a_while(then)
+
+    @rule(word=st.sampled_from(["", "ImagePullBackOff", "CreateContainerConfigError"]), then=THEN)
+    def containers_start_no_more_or_again(self, word: str, then: int) -> None:
+        self.world.held_up = word
         self.all_goes_well_for_a_while(then)
 
     @precondition(lambda self: self.world.alive)
@@ -215,6 +238,7 @@ class Life(RuleBasedStateMachine):
     def settle(self) -> None:
         """Without further faults the run reaches its end, or waits for somebody."""
         world = self.world
+        world.held_up = ""
         for _ in range(ROUNDS):
             for name, job in list(world.jobs.items()):
                 if job.suspended and not any(pod.job_uid == job.uid for pod in world.pods.values()):

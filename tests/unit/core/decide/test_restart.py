@@ -5,12 +5,14 @@ import pytest
 from tests.unit.core.decide.building import (
     at,
     beat,
+    begin,
     checkpoints,
     condition,
     ended,
     job,
     make_run,
     onward,
+    pod,
     running,
     settled,
     under_way,
@@ -135,3 +137,101 @@ def test_the_progress_of_the_failed_attempt_stays_visible() -> None:
     run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=90),)), 5)
     status = failed_with(run, "TrainingError").status
     assert (status.progress.step, status.display.step) == (90, "90/1000")
+
+
+def worked(reached: str = "Trained", **status):
+    return run_with({"maxRestarts": 0, "maxInfrastructureRestarts": 0}, reached=reached, **status)
+
+
+@pytest.mark.parametrize(
+    ("reason", "stage", "passed", "not_yet"),
+    [
+        ("StorageUnavailable", "Fetching", "Prepared", "Started"),
+        ("StorageUnavailable", "Uploading", "Prepared", ""),
+        ("AccessDenied", "Fetching", "Prepared", "Started"),
+        ("HubUnavailable", "Fetching", "Prepared", "Started"),
+        # Of what is fetched: what was there once is away now, or a proxy answers in its place.
+        ("ModelNotFound", "Fetching", "Prepared", "Started"),
+        ("InvalidData", "Fetching", "Trained", "Started"),
+        ("InvalidRecipe", "Starting", "Prepared", "Started"),
+    ],
+)
+def test_what_a_run_had_once_is_waited_for(reason: str, stage: str, passed: str, not_yet: str) -> None:
+    end = (ended(13, reason, stage=stage),)
+    if stage != "Uploading":
+        assert onward(Observed(worked(not_yet), (job(failed=True),), end), at(10)).status.phase == "Failed"
+    decision = onward(Observed(worked(passed), (job(failed=True),), end), at(10))
+    assert (decision.status.phase, decision.status.waits) == ("Restarting", 1)
+    assert decision.status.restarts == decision.status.infrastructure_restarts == 0
+    assert any(one.message.endswith("attempt starts at 12:00:20 UTC") for one in decision.events)
+    message = next(one.message for one in decision.status.conditions if one.type == "Running")
+    assert message.startswith(f"the next attempt starts at 12:00:20 UTC; {reason} is waited out")
+    assert onward(Observed(with_status(worked(), decision.status)), at(20)).start.attempt == 2
+
+
+@pytest.mark.parametrize("reason", ["InvalidRecipe", "InvalidData", "ModelNotFound"])
+def test_what_training_itself_finds_wrong_stays_wrong(reason: str) -> None:
+    end = (ended(11, reason, stage="Training"),)
+    assert onward(Observed(worked(), (job(failed=True),), end), at(10)).status.phase == "Failed"
+
+
+@pytest.mark.parametrize(("waits", "delay"), [(0, 10), (1, 20), (4, 160), (6, 600), (500, 600)])
+def test_an_outage_is_waited_out_ever_more_slowly_and_without_end(waits: int, delay: int) -> None:
+    decision = failed_with(worked(waits=waits), "StorageUnavailable", 30)
+    assert decision.status.waits == waits + 1
+    assert decision.requeue_after.total_seconds() == delay
+
+
+def test_waits_are_counted_anew_after_progress() -> None:
+    run = worked(waits=9, progress_step=100, checkpoints=checkpoints(200))
+    assert failed_with(run, "StorageUnavailable", 30).status.waits == 1
+
+
+def test_an_outage_ends_with_the_deadline() -> None:
+    run = run_with({"activeDeadlineSeconds": 500}, reached="Trained")
+    waiting = with_status(run, failed_with(run, "StorageUnavailable", 30).status)
+    assert onward(Observed(waiting), at(500)).status.failure.reason == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize(("reason", "code"), [("CorruptCheckpoint", 33), ("Fenced", 34), ("DiskFull", 35)])
+def test_what_no_waiting_mends_has_its_budget(reason: str, code: int) -> None:
+    assert failed_with(worked(), reason, code).status.phase == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("pods", "beats", "reached"),
+    [
+        ((pod(), running(1)), (), "Started"),
+        ((running(), running(1)), (beat(1, stage="Launching"),), "Started"),
+        (
+            (running(), running(1)),
+            (beat(1), beat(1, rank=1, stage="Launching")),
+            "Prepared",
+        ),
+        ((running(), running(1)), (beat(1, step=0, stage="Fetching"),), "Started"),
+        ((running(), running(1)), (beat(1, step=1),), "Trained"),
+        # No heartbeat was heard: the final records tell.
+        ((ended(23, "Hang", stage="Saving"), ended(143, "Preempted", 1, stage="Training")), (), "Prepared"),
+        ((ended(13, "AccessDenied", stage="Fetching"), running(1)), (), "Started"),
+    ],
+)
+def test_how_far_a_run_has_come_is_remembered_for_good(pods, beats, reached: str) -> None:
+    run = under_way(make_run(nodes=2, policy={"maxRestarts": 9}))
+    run = with_status(run, run.status.model_copy(update={"reached": ""}))
+    status = onward(Observed(run, (job(),) if pods else (), pods, beats), at(2)).status
+    assert status.reached == reached
+    again = onward(Observed(with_status(run, status)), at(3)).status
+    assert again.reached == reached
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds", "reason"),
+    [("ImagePullBackOff", 5000, "ImagePullFailed"), ("CreateContainerConfigError", 9000, "NodeNotStarted")],
+)
+def test_an_image_or_a_secret_that_was_there_once_is_waited_for(word: str, seconds: int, reason: str) -> None:
+    held_up = (pod(scheduled=True, node="m1", waiting_reason=word),)
+    run = settled(Observed(begin(make_run(policy={"maxRestarts": 0})), (job(),), held_up))
+    for reached, phase in (("", "Failed"), ("Started", "Restarting")):
+        known = with_status(run, run.status.model_copy(update={"reached": reached}))
+        decision = onward(Observed(known, (job(),), held_up), at(seconds))
+        assert (decision.status.phase, decision.status.failure.reason) == (phase, reason)

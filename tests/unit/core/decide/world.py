@@ -13,7 +13,7 @@ from trainjobs.api.status import Condition, JobReference, Progress, RunStatus
 from trainjobs.core.decide.decision import Decision, StopAttempt
 from trainjobs.core.decide.observed import DependencyState, JobState, Observed, PodState, Termination
 from trainjobs.core.decide.order import ORDER, Part
-from trainjobs.core.reports import FinalRecord, Heartbeat
+from trainjobs.core.reports import FinalRecord, Heartbeat, Stage
 
 NODE_GRACE = timedelta(minutes=2)
 STUCK_GRACE = timedelta(minutes=10)
@@ -46,6 +46,8 @@ class World:
         self.dependency: RunStatus | None = None
         self.dependency_deleted = False
         self.storage_tells = True
+        self.held_up = ""
+        """Why the kubelets start no container, in their own word."""
         self.serial = 0
 
     # what the controller sees and does
@@ -186,8 +188,10 @@ class World:
             elif not pod.node:
                 self.serial += 1
                 self.pods[uid] = replace(pod, node=f"m{self.serial}", scheduled=True)
+            elif pod.phase == "Pending" and self.held_up:
+                self.pods[uid] = replace(pod, waiting_reason=self.held_up)
             elif pod.phase == "Pending":
-                self.pods[uid] = replace(pod, phase="Running", started=self.now)
+                self.pods[uid] = replace(pod, phase="Running", started=self.now, waiting_reason="")
                 self.alive.add(uid)
 
     def run_agents(self) -> None:
@@ -195,7 +199,7 @@ class World:
         for uid in sorted(self.alive):
             pod = self.pods[uid]
             if pod.node_rank == 0 and not self.claim(pod):
-                self.fail(uid, 30, "StorageUnavailable")
+                self.fail(uid, 34, "Fenced")
                 continue
             if pod.node not in self.lost_machines:
                 self.report(pod)
@@ -238,7 +242,9 @@ class World:
         for pod in pods:
             self.end(pod.uid, 0, "Succeeded", with_outcome=pod.node_rank == 0)
 
-    def end(self, uid: str, exit_code: int, reason: str, *, with_outcome: bool = False) -> None:
+    def end(
+        self, uid: str, exit_code: int, reason: str, *, with_outcome: bool = False, stage: Stage = "Training"
+    ) -> None:
         pod = self.pods[uid]
         self.alive.discard(uid)
         record = FinalRecord(
@@ -247,6 +253,7 @@ class World:
             exit_code=exit_code,
             reason=reason,
             message=reason,
+            stage=stage,
             outcome=outcome() if with_outcome else None,
         )
         told = self.unseen if pod.node in self.lost_machines else self.pods
@@ -256,8 +263,8 @@ class World:
             termination=Termination(exit_code, "Error" if exit_code else "Completed", self.now, record),
         )
 
-    def fail(self, uid: str, exit_code: int, reason: str) -> None:
-        self.end(uid, exit_code, reason)
+    def fail(self, uid: str, exit_code: int, reason: str, stage: Stage = "Training") -> None:
+        self.end(uid, exit_code, reason, stage=stage)
 
     # faults
 
