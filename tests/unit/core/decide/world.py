@@ -201,9 +201,17 @@ class World:
             if pod.node_rank == 0 and not self.claim(pod):
                 self.fail(uid, 34, "Fenced")
                 continue
+            if self.is_left_alone(pod):
+                self.fail(uid, 31, "RendezvousFailed", "Launching")
+                continue
             if pod.node not in self.lost_machines:
                 self.report(pod)
         self.save()
+
+    def is_left_alone(self, pod: PodState) -> bool:
+        """Whether a node of its job has ended well: all end together, but for one that began after that."""
+        peers = [other for other in self.pods.values() if other.job_uid == pod.job_uid]
+        return any(other.phase == "Succeeded" for other in peers)
 
     def claim(self, pod: PodState) -> bool:
         newest = max(self.claims, default=0)
