@@ -75,9 +75,20 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
             "trustRemoteCode": True,
             "graceSeconds": 120,
             "nodeGraceSeconds": 30,
+            "accelerators": ["example.com/*"],
+            "podTemplate": {
+                "spec": {"nodeSelector": {"pool": "all"}, "securityContext": {"runAsUser": None}}
+            },
+            "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            "podSecurityContext": {"runAsNonRoot": True},
         },
         "namespaces": {
             "team-a": {"storage": {"uri": "s3://team-a"}},
+            "team-b": {
+                "storage": {"secretName": "team-b"},
+                "podTemplate": {"spec": {"nodeSelector": {"pool": "b"}}},
+                "env": [{"name": "NO_PROXY", "value": ".svc"}],
+            },
             "123": {
                 "serviceAccounts": [],
                 "priorityClasses": ["*"],
@@ -96,7 +107,8 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
             "resyncSeconds": 60,
             "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
             "terminationGracePeriodSeconds": 60,
-            "imagePullSecrets": ["registry"],
+            "imagePullSecrets": [{"name": "registry"}],
+            "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
             "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
             "podLabels": {"pod": "label"},
             "podAnnotations": {"pod": "annotation"},

@@ -57,6 +57,25 @@ def test_the_storage_of_a_namespace_replaces_the_whole_default_storage(tmp_path:
     assert settings.for_namespace("123").priority_classes == ["*"]
 
 
+def test_a_storage_without_a_uri_changes_single_fields_of_the_default(tmp_path: Path) -> None:
+    runs = read(INSTALLATIONS["everything"], tmp_path).for_namespace("team-b")
+
+    assert (runs.storage_uri, runs.storage_secret_name) == ("s3://runs/all", "team-b")
+    assert (runs.storage_endpoint, runs.storage_region) == ("https://s3.example", "eu-1")
+
+
+def test_templates_and_variables_of_a_namespace_go_over_those_of_all(tmp_path: Path) -> None:
+    settings = read(INSTALLATIONS["everything"], tmp_path)
+    every = {"spec": {"nodeSelector": {"pool": "all"}, "securityContext": {"runAsUser": None}}}
+
+    runs, others = settings.for_namespace("team-b"), settings.for_namespace("any")
+    assert others.pod_templates == settings.for_namespace("team-a").pod_templates == [every]
+    assert runs.pod_templates == [every, {"spec": {"nodeSelector": {"pool": "b"}}}]
+    assert [one["name"] for one in runs.env] == ["HTTPS_PROXY", "NO_PROXY"]
+    assert [one["name"] for one in others.env] == ["HTTPS_PROXY"]
+    assert (runs.accelerators, runs.pod_security_context) == (["example.com/*"], {"runAsNonRoot": True})
+
+
 def test_without_values_runs_trust_no_code_and_name_no_account(tmp_path: Path) -> None:
     runs = read({}, tmp_path).for_namespace("any")
 

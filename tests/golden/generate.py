@@ -31,6 +31,27 @@ PLATFORM = Settings(
     grace_seconds=60,
 )
 
+# What a cluster of its own kind gives: proxies, a pool of its own, devices that every node gets.
+TEMPLATED = PLATFORM.model_copy(
+    update={
+        "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
+        "pod_templates": [
+            {
+                "metadata": {"annotations": {"k8s.v1.cni.cncf.io/networks": "rdma"}},
+                "spec": {
+                    "priorityClassName": "training",
+                    "nodeSelector": {"pool": "training"},
+                    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+                    "containers": [
+                        {"name": "pytorch", "resources": {"limits": {"nvidia.com/mig-3g.40gb": 1}}}
+                    ],
+                },
+            }
+        ],
+    }
+)
+SETTINGS = {"platform-template": TEMPLATED}
+
 
 def manifests() -> dict[str, Path]:
     """Name of the expected file → manifest: every example, and the manifests made for this."""
@@ -56,7 +77,8 @@ def expected(manifest: Path) -> str:
     parts = []
     for run in runs(manifest):
         start = StartAttempt(attempt=1, halve_batch=0, queued=run.spec.run_policy.queue_name is not None)
-        found = rendering(make_plan(with_assumed_models(run), start, PLATFORM))
+        settings = SETTINGS.get(manifest.stem, PLATFORM)
+        found = rendering(make_plan(with_assumed_models(run), start, settings))
         refused = "".join(f"# Refused: {violation}\n" for violation in found.violations)
         documents = [_readable(one) for one in found.objects]
         parts.append(refused + yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=100))

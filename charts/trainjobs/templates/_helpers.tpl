@@ -66,12 +66,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Pod and container security that fits a namespace with the restricted Pod Security Standard. */}}
 {{- define "trainjobs.podSecurity" -}}
+{{- with .Values.operator.podSecurityContext -}}
+{{- toYaml . -}}
+{{- else -}}
 runAsNonRoot: true
 runAsUser: 1000
 runAsGroup: 1000
 fsGroup: 1000
 seccompProfile:
   type: RuntimeDefault
+{{- end -}}
 {{- end -}}
 
 {{- define "trainjobs.containerSecurity" -}}

@@ -1,16 +1,27 @@
-{{/* The platform's part of a run (trainjobs.core.settings), from .runs of the values or from one of .namespaces. */}}
+{{/* The platform's part of a run (trainjobs.core.settings): .runs of the values, or one of .namespaces over .defaults. */}}
 {{- define "trainjobs.runSettings" -}}
 {{- $found := dict -}}
+{{- $defaults := .defaults | default dict -}}
 {{- with .runs.image }}{{ $_ := set $found "image" (include "trainjobs.image" (dict "image" . "chart" $.chart)) }}{{ end -}}
 {{- with .runs.storage -}}
+  {{- if and $.namespace (not .uri) (not (dig "storage" "uri" "" $defaults)) -}}
+    {{- fail (printf "namespaces.%s.storage.uri: required, as runs.storage.uri is not given either" $.namespace) -}}
+  {{- end -}}
+  {{- $whole := and $.namespace .uri -}}
   {{- range $key, $name := dict "uri" "storageUri" "endpoint" "storageEndpoint" "region" "storageRegion" "secretName" "storageSecretName" "caConfigMapName" "storageCaConfigMapName" -}}
     {{- $value := index $.runs.storage $key | default "" -}}
-    {{- if or $value $.whole }}{{ $_ := set $found $name (ternary $value nil (ne $value "")) }}{{ end -}}
+    {{- if or $value $whole }}{{ $_ := set $found $name (ternary $value nil (ne $value "")) }}{{ end -}}
   {{- end -}}
 {{- end -}}
-{{- range $key := list "serviceAccounts" "priorityClasses" "allowedPodLabels" "allowedPodAnnotations" "trustRemoteCode" "graceSeconds" "nodeGraceSeconds" -}}
+{{- range $key := list "serviceAccounts" "priorityClasses" "allowedPodLabels" "allowedPodAnnotations" "trustRemoteCode" "graceSeconds" "nodeGraceSeconds" "accelerators" -}}
   {{- if hasKey $.runs $key }}{{ $_ := set $found $key (index $.runs $key) }}{{ end -}}
 {{- end -}}
+{{- with .runs.podSecurityContext }}{{ $_ := set $found "podSecurityContext" . }}{{ end -}}
+{{/* Namespaces add to what all have: the operator merges one template after the other. */}}
+{{- with .runs.podTemplate -}}
+  {{- $_ := set $found "podTemplates" (compact (list $defaults.podTemplate .)) -}}
+{{- end -}}
+{{- with .runs.env }}{{ $_ := set $found "env" (concat ($defaults.env | default list) .) }}{{ end -}}
 {{- toYaml $found -}}
 {{- end -}}
 
@@ -35,11 +46,11 @@ statusServer:
 defaults:
   statusUrl: https://{{ include "trainjobs.statusHost" . }}/heartbeat
   statusAudience: {{ .Values.status.audience | quote }}
-  {{- include "trainjobs.runSettings" (dict "runs" .Values.runs "chart" .Chart "whole" false) | nindent 2 }}
+  {{- include "trainjobs.runSettings" (dict "runs" .Values.runs "chart" .Chart) | nindent 2 }}
 namespaces:
   {{- range $name, $runs := .Values.namespaces }}
   {{ $name | quote }}:
-    {{- include "trainjobs.runSettings" (dict "runs" $runs "chart" $.Chart "whole" true) | nindent 4 }}
+    {{- include "trainjobs.runSettings" (dict "runs" $runs "defaults" $.Values.runs "namespace" $name "chart" $.Chart) | nindent 4 }}
   {{- else }} {}
   {{- end }}
 {{- end -}}

@@ -30,7 +30,7 @@ from trainjobs.core.plan.neutral import Plan, make_plan
 from trainjobs.core.plan.objects import Object
 from trainjobs.core.plan.render import rendering, with_assumed_models
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.core.recipe.resolve import accelerators
+from trainjobs.core.recipe.pods import accelerators
 from trainjobs.core.settings import Settings
 from trainjobs.errors import InvalidData, UsageError
 from trainjobs.local.paths import path_here
@@ -138,7 +138,7 @@ def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
     shown = rendering(plan)
     folder, rows = path_here(plan.recipe.model.uri, file.parent), _rows(run, file)
     model = model_shape(folder) if folder is not None else None
-    accelerated = accelerators(run.spec.resources) > 0
+    accelerated = accelerators(run, settings) > 0
     element = element_bytes(plan.recipe, accelerated=accelerated)
     planned_steps = steps(plan.recipe, rows) if rows else None
     return Planned(

@@ -2,9 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from trainjobs.api.base import Section
+from trainjobs.api.runtime import PodTemplate
+
+ACCELERATORS = (
+    "nvidia.com/gpu",
+    "nvidia.com/gpu.shared",
+    "nvidia.com/mig-*",
+    "amd.com/gpu",
+    "gpu.intel.com/i915",
+    "gpu.intel.com/xe",
+    "habana.ai/gaudi",
+)
+"""Resources of the device plugins of NVIDIA (whole, shared in time, parts), AMD and Intel."""
 
 
 class Settings(Section):
@@ -44,5 +56,13 @@ class Settings(Section):
     """Between SIGTERM and SIGKILL."""
     node_grace_seconds: Annotated[int, Field(ge=0)] = 120
     """How long a machine that does not answer may come back, before what it ran counts as lost."""
+    pod_templates: list[PodTemplate] = Field(default_factory=list)
+    """What the platform merges over the planned pod, one after another; trusted (`core.plan.platform`)."""
+    pod_security_context: dict[str, JsonValue] | None = None
+    """Takes the place of the planned pods' own; None leaves user 1000, as the images expect."""
+    env: list[dict[str, JsonValue]] = Field(default_factory=list)
+    """Environment of what is planned for a run, as Kubernetes writes it; of one name the last counts."""
+    accelerators: list[str] = Field(default_factory=lambda: list(ACCELERATORS))
+    """Resources that count as accelerators, one process each; `*` stands for any letters."""
     devices_per_node: int | None = None
     """On one machine: accelerators it has, whatever `spec.resources` asks of a cluster."""

@@ -27,13 +27,17 @@ class Backend:
 
 def environment(plan: Plan, backend: Backend) -> list[JsonValue]:
     """Environment of the container; what the manifest gives goes last, and wins."""
-    given = {one.name: one.value for one in plan.run.spec.runtime.env}
+    given = given_environment(plan)
+    names = {one["name"] for one in given}
     planned = [*_agent(plan, backend), *_storage(plan), _plain("HOME", WORKSPACE)]
-    return [
-        *(one for one in planned if one["name"] not in given),
-        # Kubernetes would expand $(NAME); here and on one machine a value means itself.
-        *(_plain(name, value.replace("$", "$$")) for name, value in given.items()),
-    ]
+    return [*(one for one in planned if one["name"] not in names), *given]
+
+
+def given_environment(plan: Plan) -> list[Object]:
+    """What the manifest gives: each name once, the last one counts."""
+    given = {one.name: one.value for one in plan.run.spec.runtime.env}
+    # Kubernetes would expand $(NAME); here and on one machine a value means itself.
+    return [_plain(name, value.replace("$", "$$")) for name, value in given.items()]
 
 
 def secret_environment(plan: Plan) -> list[JsonValue]:

@@ -1,4 +1,4 @@
-"""The pod of one node, as every backend starts it: before `spec.podTemplate` is merged over it.
+"""The pod of one node, as every backend starts it: before anything is merged over it.
 
 It fits a namespace that enforces the `restricted` Pod Security Standard: user 1000, no capabilities, a
 read-only root. It gets no Kubernetes credentials but one token, which only the status server takes.
@@ -145,12 +145,13 @@ def _container(plan: Plan, backend: Backend) -> Object:
     }
     if secrets := secret_environment(plan):
         container["envFrom"] = secrets
-    if resources := _resources(plan):
-        container["resources"] = resources
+    if asked := resources(plan):
+        container["resources"] = asked
     return container
 
 
-def _resources(plan: Plan) -> Object:
+def resources(plan: Plan) -> Object:
+    """What the run asks for its node."""
     asked = plan.run.spec.resources
     # What is not shared out in parts has to stand among the limits too, or the API server refuses the pod.
     whole = {name: value for name, value in asked.requests.items() if "/" in name}

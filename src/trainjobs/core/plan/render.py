@@ -11,11 +11,10 @@ from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import Refusal
 from trainjobs.core.outputs import MODEL
 from trainjobs.core.plan.decoding import undecodable
-from trainjobs.core.plan.merge import merged
 from trainjobs.core.plan.network_policy import network_policy
 from trainjobs.core.plan.neutral import Plan, make_plan
 from trainjobs.core.plan.objects import Object
-from trainjobs.core.plan.pod import pod_template
+from trainjobs.core.plan.platform import final_template, trusted_template
 from trainjobs.core.plan.policy import Violation, violations
 from trainjobs.core.plan.pytorchjob import backend, pytorchjob
 from trainjobs.core.plan.reach import unreachable
@@ -41,17 +40,17 @@ def rendering(plan: Plan) -> Rendering:
     """The objects of a plan, whether or not they are allowed, and what forbids them.
 
     Raises:
-        InvalidRecipe: `spec.podTemplate` cannot be merged.
+        InvalidRecipe: `spec.podTemplate`, or the platform's, cannot be merged.
     """
-    planned = pod_template(plan, backend(plan))
-    final = merged(planned, plan.run.spec.pod_template)
+    trusted = trusted_template(plan, backend(plan))
+    final = final_template(plan, trusted)
     return Rendering(
         objects=(network_policy(plan.run), pytorchjob(plan, final)),
         violations=(
             *(Violation(one.field, one.message, Reason.UNSUPPORTED) for one in unsupported(plan.run)),
             *undecodable(plan.run.spec.pod_template),
             *unreachable(plan, final),
-            *violations(plan, planned, final),
+            *violations(plan, trusted, final),
         ),
     )
 

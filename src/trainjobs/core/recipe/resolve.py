@@ -6,13 +6,13 @@ from trainjobs.api.algorithm import Algorithm
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.model_source import ModelSource, RunReference
 from trainjobs.api.runs import PretrainRun, RewardModelRun, RLHFRun, Run, SFTRun
-from trainjobs.api.topology import Resources
 from trainjobs.api.training import Training
 from trainjobs.core.checkpoints.layout import run_prefix
 from trainjobs.core.figures.asked import unmeasured
 from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.recipe.extra_arguments import refuse_ours
 from trainjobs.core.recipe.model import Limits, Processes, Recipe, ResolvedModel, RunIdentity, Task
+from trainjobs.core.recipe.pods import accelerators, grace_seconds
 from trainjobs.core.recipe.presets import with_preset
 from trainjobs.core.settings import Settings
 from trainjobs.core.uris import below
@@ -20,7 +20,6 @@ from trainjobs.errors import InvalidRecipe
 
 MAX_BATCH = 65536
 """Of rows per pass, and of passes per step: as `spec.training` bounds them."""
-ACCELERATORS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "gpu.intel.com/xe", "habana.ai/gaudi")
 
 
 def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
@@ -70,19 +69,12 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
         limits=Limits(
             start_timeout_seconds=spec.run_policy.start_timeout_seconds,
             hang_timeout_seconds=spec.run_policy.hang_timeout_seconds,
-            grace_seconds=_grace_seconds(run, settings),
+            grace_seconds=grace_seconds(run, settings),
         ),
         command=spec.runtime.command,
         env=spec.runtime.env,
         store=store_uri(run, settings),
     )
-
-
-def _grace_seconds(run: Run, settings: Settings) -> int:
-    """Between SIGTERM and SIGKILL: the platform's, or the run's own, which its pods then have."""
-    pod = run.spec.pod_template.get("spec")
-    own = pod.get("terminationGracePeriodSeconds") if isinstance(pod, dict) else None
-    return own if isinstance(own, int) else settings.grace_seconds
 
 
 def task_of(run: Run) -> Task:
@@ -198,26 +190,7 @@ def _processes_per_node(run: Run, settings: Settings) -> int:
     if wanted != "Auto":
         return wanted
     devices = settings.devices_per_node
-    return max(accelerators(run.spec.resources) if devices is None else devices, 1)
-
-
-def accelerators(resources: Resources) -> int:
-    """Accelerators that one node asks for.
-
-    Raises:
-        InvalidRecipe: a number of them is not a whole one.
-    """
-    asked = {**resources.requests, **resources.limits}
-    return sum(_whole(name, asked[name]) for name in ACCELERATORS if name in asked)
-
-
-def _whole(name: str, quantity: int | str) -> int:
-    text = str(quantity)
-    if not text.isdecimal():
-        raise InvalidRecipe(
-            f"spec.resources.limits[{name}]: {quantity} is not allowed; give a whole number of accelerators"
-        )
-    return int(text)
+    return max(accelerators(run, settings) if devices is None else devices, 1)
 
 
 def _training(training: Training, world_size: int, halve_batch: int) -> Training:

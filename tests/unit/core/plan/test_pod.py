@@ -207,7 +207,7 @@ def test_a_claim_that_is_read_and_written_is_mounted_once() -> None:
 
 def test_whole_devices_that_are_only_requested_stand_among_the_limits_too() -> None:
     assert container(resources={"requests": {"cpu": 2, "nvidia.com/gpu": 4}})["resources"] == {
-        "requests": {"cpu": 2, "nvidia.com/gpu": 4},
+        "requests": {"cpu": 2, "nvidia.com/gpu": 4, "ephemeral-storage": "50Gi"},
         "limits": {"nvidia.com/gpu": 4},
     }
 
