@@ -126,6 +126,8 @@ class Bench:
                 "dataset": {"train": f"s3://{self.namespace}/rows.jsonl"},
                 **_TASKS[self.kind],
                 "runtime": {"command": [f"{_SCRIPT_FOLDER}/{file}", *script]},
+                # Many run side by side on a machine whose disk they share.
+                "workspace": {"size": "1Gi"},
                 "podTemplate": {"spec": {"containers": [container], "volumes": [volume]}},
                 **(spec or {}),
             },
