@@ -17,7 +17,8 @@ from trainjobs.core.plan.environment import Backend, given_environment
 from trainjobs.core.plan.merge import merged
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, child, children, text
-from trainjobs.core.plan.pod import pod_template, resources
+from trainjobs.core.plan.pod import pod_template
+from trainjobs.core.recipe.pods import asked_resources
 from trainjobs.core.settings import Settings
 
 FIELD = "runs.podTemplate"
@@ -61,7 +62,7 @@ def _asked(plan: Plan) -> Object:
         "image": runtime.image,
         "imagePullPolicy": _unless_default(runtime.image_pull_policy, Runtime, "image_pull_policy"),
         "env": [*given_environment(plan)],
-        "resources": resources(plan),
+        "resources": asked_resources(spec.resources),
     }
     size = _unless_default(workspace.shared_memory_size, Workspace, "shared_memory_size")
     pod: Object = {

@@ -24,6 +24,7 @@ from trainjobs.core.plan.environment import (
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object
 from trainjobs.core.plan.sources import source_volumes
+from trainjobs.core.recipe.pods import asked_resources
 
 USER = 1000
 TEMPORARY_SIZE = "8Gi"
@@ -145,18 +146,9 @@ def _container(plan: Plan, backend: Backend) -> Object:
     }
     if secrets := secret_environment(plan):
         container["envFrom"] = secrets
-    if asked := resources(plan):
+    if asked := asked_resources(plan.run.spec.resources):
         container["resources"] = asked
     return container
-
-
-def resources(plan: Plan) -> Object:
-    """What the run asks for its node."""
-    asked = plan.run.spec.resources
-    # What is not shared out in parts has to stand among the limits too, or the API server refuses the pod.
-    whole = {name: value for name, value in asked.requests.items() if "/" in name}
-    found: Object = {"requests": {**asked.requests}, "limits": {**whole, **asked.limits}}
-    return {key: value for key, value in found.items() if value}
 
 
 def _volumes(plan: Plan) -> list[JsonValue]:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from trainjobs.api import labels
 from trainjobs.api.runs import Run
+from trainjobs.api.topology import Resources
 from trainjobs.core.settings import Settings
 from trainjobs.errors import InvalidRecipe
 
@@ -41,16 +42,23 @@ def accelerators(run: Run, settings: Settings) -> int:
 
 def container_resources(run: Run, settings: Settings) -> Mapping[str, JsonValue]:
     """Resources of the container that trains."""
-    own = run.spec.resources
     layers: list[Mapping[str, JsonValue]] = [
         *(layer for template in settings.pod_templates for layer in _resources(template)),
-        {"requests": {**own.requests}, "limits": {**own.limits}},
+        asked_resources(run.spec.resources),
         *_resources(run.spec.pod_template),
     ]
     found: Mapping[str, JsonValue] = {}
     for layer in layers:
         found = _over(found, layer)
     return found
+
+
+def asked_resources(asked: Resources) -> dict[str, JsonValue]:
+    """What `spec.resources` asks for, as a container has it."""
+    # What is not shared out in parts has to stand among the limits too, or the API server refuses the pod.
+    whole = {name: value for name, value in asked.requests.items() if "/" in name}
+    found: dict[str, JsonValue] = {"requests": {**asked.requests}, "limits": {**whole, **asked.limits}}
+    return {key: value for key, value in found.items() if value}
 
 
 def _resources(template: Mapping[str, JsonValue]) -> Iterator[Mapping[str, JsonValue]]:
