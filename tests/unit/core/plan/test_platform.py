@@ -79,6 +79,26 @@ def test_what_a_run_asks_for_by_fields_of_its_own_goes_before_the_platforms() ->
     assert environment(settings)["HTTPS_PROXY"] == "http://proxy"
 
 
+def test_the_platform_gives_what_no_manifest_may() -> None:
+    settings = platform(
+        {
+            "runtimeClassName": "nvidia",
+            "hostNetwork": True,
+            "volumes": [{"name": "fabric", "hostPath": {"path": "/dev/infiniband"}}],
+            **of_container(
+                securityContext={"capabilities": {"add": ["IPC_LOCK"]}},
+                volumeMounts=[{"name": "fabric", "mountPath": "/dev/infiniband"}],
+            ),
+        }
+    )
+
+    found = pod(settings, podTemplate={"spec": {"nodeSelector": {"zone": "a"}}})
+    assert (found["runtimeClassName"], found["hostNetwork"]) == ("nvidia", True)
+    assert found["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["IPC_LOCK"]}
+    taken = rendering(a_plan(a_run(podTemplate={"spec": {"runtimeClassName": None}}), settings)).violations
+    assert [one.field for one in taken] == ["spec.podTemplate.spec.runtimeClassName"]
+
+
 def test_a_platform_may_leave_users_and_groups_to_the_cluster() -> None:
     context = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 

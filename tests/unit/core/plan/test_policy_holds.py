@@ -278,7 +278,9 @@ def gained(trusted: dict, final: dict) -> Iterator[str]:
     agents = [by_name(one["containers"])["pytorch"] for one in (old, new)]
     if [told(old, agents[0]), old["volumes"][0]] != [told(new, agents[1]), by_volume(new)["trainjobs"]]:
         yield "what the agent is told"
-    if old.get("containers", [])[1:] != [one for one in new["containers"] if one["name"] == "shipper"]:
+    others = old.get("containers", [])[1:]
+    names = {one["name"] for one in others}
+    if others != [one for one in new["containers"] if one["name"] in names]:
         yield "the platform's container"
 
 
