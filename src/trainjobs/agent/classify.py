@@ -66,7 +66,7 @@ _EXCEPTION = re.compile(
 def read_failure(output: Path) -> Failure | None:
     """Return what training said of its own failure, or None when it said nothing that can be read."""
     try:
-        return Failure.model_validate_json((output / FAILURE).read_bytes())
+        return Failure.from_json((output / FAILURE).read_bytes())
     except (OSError, ValidationError):
         return None
 

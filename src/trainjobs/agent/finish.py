@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 def read_done(output: Path) -> Done | None:
     """Return training's own word that it ended as planned, or None."""
     try:
-        return Done.model_validate_json((output / DONE).read_bytes())
+        return Done.from_json((output / DONE).read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -45,7 +45,7 @@ def read_result(result: bytes, store: CheckpointStore) -> Outcome:
         CorruptCheckpoint: it was damaged.
     """
     try:
-        return Outcome.model_validate_json(result)
+        return Outcome.from_json(result)
     except ValidationError as error:
         raise CorruptCheckpoint(
             f"{store.store.uri}/{RESULT}: not a result ({error.errors()[0]['msg']})"

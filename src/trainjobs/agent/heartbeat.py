@@ -62,7 +62,7 @@ class Heartbeats:
         try:
             request = urllib.request.Request(self._url, data=body, headers=self._headers(), method="POST")  # noqa: S310
             with self._opener().open(request, timeout=_TIMEOUT) as answer:
-                directive = HeartbeatAnswer.model_validate_json(answer.read(_MOST_BYTES)).directive
+                directive = HeartbeatAnswer.from_json(answer.read(_MOST_BYTES)).directive
         except (OSError, ValueError, http.client.HTTPException, ValidationError) as error:
             self._failed(error)
             return

@@ -44,6 +44,6 @@ class HistoryTail:
 
 def _record(line: bytes) -> MetricRecord | None:
     try:
-        return MetricRecord.model_validate_json(line)
+        return MetricRecord.from_json(line)
     except ValidationError:
         return None

@@ -1,5 +1,6 @@
 """Reads the recipe an agent was given, and writes the one its training processes read."""
 
+import logging
 from pathlib import Path
 
 import yaml
@@ -7,6 +8,8 @@ from pydantic import ValidationError
 
 from trainjobs.core.recipe.model import PROTOCOL, Inputs, Recipe
 from trainjobs.errors import InvalidRecipe
+
+_log = logging.getLogger(__name__)
 
 KNOWN_PROTOCOLS = frozenset({PROTOCOL, PROTOCOL - 1} - {0})
 """An agent of version N is started by operators of N and N + 1, which write N for it."""
@@ -33,11 +36,14 @@ def read_recipe(path: Path) -> Recipe:
             "use an image of the same release as the operator"
         )
     try:
-        return Recipe.model_validate(document)
+        recipe = Recipe.from_document(document)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InvalidRecipe(f"{path}: {field}: {first['msg']}") from error
+    if unknown := Recipe.not_known(document):
+        _log.warning("%s: passes over what this version does not know: %s", path, ", ".join(unknown))
+    return recipe
 
 
 def write_localised(recipe: Recipe, inputs: Inputs, path: Path) -> None:

@@ -97,7 +97,7 @@ class CheckpointWatch:
 
 def _mark(path: Path) -> SavedMark | None:
     try:
-        return SavedMark.model_validate_json((path / SAVED_MARK).read_bytes())
+        return SavedMark.from_json((path / SAVED_MARK).read_bytes())
     except (OSError, ValidationError):
         return None
 

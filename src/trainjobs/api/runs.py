@@ -9,6 +9,7 @@ from trainjobs.api.base import Rule, Section
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.api.figure_rules import MEASURED_BY_US, held_out, of_one_dimension, unknown_metric
 from trainjobs.api.labels import API_VERSION
 from trainjobs.api.metadata import ObjectMeta
@@ -151,8 +152,10 @@ class PretrainSpec(RunSpec):
     rules: ClassVar[tuple[Rule, ...]] = _common_rules("objective")
 
 
-class Run(Section):
+class Run(Section, Exchanged):
     """A run of any kind, as it stands in a manifest."""
+
+    beyond: ClassVar[Beyond] = "Refused"
 
     short_name: ClassVar[str]
     plural: ClassVar[str]

@@ -1,11 +1,12 @@
 """What the operator says of a run."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from trainjobs.api.base import FigureName, LongText, Section, Text
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.api.model_source import RunKind
 
 Number = float
@@ -196,8 +197,11 @@ class AttemptEnd(Section):
     """When that was seen."""
 
 
-class RunStatus(Section):
+class RunStatus(Section, Exchanged):
     """What the operator says of a run; conditions are the truth, `phase` is display."""
+
+    beyond: ClassVar[Beyond] = "AllLeftOut"
+    unknown: ClassVar[Literal["ignore", "allow"]] = "allow"
 
     phase: Text = ""
     """One word for a column."""
@@ -265,3 +269,8 @@ class RunStatus(Section):
     """How the last failed attempt ended."""
     observed_generation: int | None = None
     """The generation of the run that this status was written for."""
+
+    def document(self) -> dict[str, object]:
+        """The status as it is written: with the fields of a newer version that it was read with."""
+        known = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {**(self.model_extra or {}), **known}

@@ -56,7 +56,7 @@ def to_try(run: Run, folder: RunFolder) -> str | None:
     try:
         stored = open_run(str(folder.path))
         said = stored.store.store.at(stored.artifact(outputs.MODEL)).get(SCORING_CONFIG)
-        config = ScoringConfig.model_validate_json(said)
+        config = ScoringConfig.from_json(said)
     except (TrainjobsError, ValueError):
         return None
     score = f"{program()} score {typed(folder.path)}"

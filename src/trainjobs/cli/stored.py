@@ -201,7 +201,7 @@ def _recipe(store: Store) -> Recipe | None:
     except yaml.YAMLError as error:
         raise InvalidRecipe(f"{store.uri}/{RECIPE}: not YAML ({str(error).splitlines()[0]})") from error
     try:
-        return Recipe.model_validate(document)
+        return Recipe.from_document(document)
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"]))
         raise InvalidRecipe(f"{store.uri}/{RECIPE}: {field}: {error.errors()[0]['msg']}") from error

@@ -12,7 +12,7 @@ from trainjobs.controller.cleanup import Cleanup
 from trainjobs.controller.gather import Gathered, Memory, Rejected
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_uid, job_state
-from trainjobs.controller.reading import read_status, written
+from trainjobs.controller.reading import read_status
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.controller.story import Storyteller
 from trainjobs.core.decide import conditions
@@ -91,7 +91,7 @@ class Applier:
             await self._write(key, text(meta, "resourceVersion"), status)
 
     async def _write(self, key: RunKey, version: str, status: RunStatus) -> str:
-        patch = replacing(version, "/status", written(status))
+        patch = replacing(version, "/status", status.document())
         obj = await self.kube.patch(RUNS[key.kind], key.namespace, key.name, patch, subresource="status")
         return text(child(obj, "metadata"), "resourceVersion")
 

@@ -10,7 +10,7 @@ from trainjobs.api.model_source import RunReference
 from trainjobs.api.runs import Run
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_kind, job_state, pod_state
-from trainjobs.controller.reading import Unreadable, read_run, read_status
+from trainjobs.controller.reading import MOST_PROBLEMS, Unreadable, not_known, read_run, read_status
 from trainjobs.controller.refused import RefusedByServer, refused
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import conditions
@@ -106,6 +106,7 @@ class Gatherer:
             heartbeats=heartbeats,
             dependencies=await self._dependencies(run),
             refusals=(
+                *_of_another_version(obj),
                 *self._refusals(run, now, backend_missing=jobs is None),
                 *await self._account(run, jobs),
             ),
@@ -183,6 +184,18 @@ class Gatherer:
             f"spec.runtime.serviceAccountName: there is no ServiceAccount {name} in this namespace; make it"
         )
         return (Refusal(Reason.INVALID_SPEC, message, permanent=False),)
+
+
+def _of_another_version(obj: Object) -> tuple[Refusal, ...]:
+    """Start nothing of a run that asks for what this version does not know: what runs already goes on."""
+    unknown = not_known(obj)
+    if not unknown:
+        return ()
+    message = (
+        f"this version of the operator does not know {', '.join(unknown[:MOST_PROBLEMS])}: "
+        "it starts no attempt of this run until it is upgraded, or the field is removed"
+    )
+    return (Refusal(Reason.UNSUPPORTED, message, permanent=False),)
 
 
 def _dependency(reference: RunReference, obj: Object | None) -> DependencyState:

@@ -99,7 +99,7 @@ def _termination(terminated: Object) -> Termination | None:
 
 def _record(message: str) -> FinalRecord | None:
     try:
-        return FinalRecord.model_validate_json(message)
+        return FinalRecord.from_json(message)
     except ValidationError:
         # A user's own program, or a container that never ran the agent, may write anything.
         return None

@@ -24,8 +24,28 @@ class Unreadable:
 
 
 def read_run(obj: Object) -> Run | Unreadable:
-    """Read a run; a status, or a part of it, that cannot be read counts as not there."""
-    kind = BY_KIND[str(obj["kind"])]
+    """Read a run; a part of its status that cannot be read counts as not there.
+
+    Fields of its spec that this version does not know are passed over, and named by `not_known`: the API
+    server writes those that have a default into every run, as soon as a newer version's CRDs are there.
+    """
+    kind, body = _manifest(obj)
+    try:
+        run = kind.from_document(body)
+    except ValidationError as error:
+        wanted = [str(one) for one in problems(error, kind, body)]
+        return Unreadable("; ".join(wanted[:MOST_PROBLEMS]))
+    return run.model_copy(update={"status": read_status(obj)})
+
+
+def not_known(obj: Object) -> tuple[str, ...]:
+    """The fields of a run that this version does not know."""
+    kind, body = _manifest(obj)
+    return kind.not_known(body)
+
+
+def _manifest(obj: Object) -> tuple[type[Run], Object]:
+    """A run's kind, and what a person could have written of it."""
     meta = {name: value for name, value in child(obj, "metadata").items() if name in _METADATA}
     body = {
         "apiVersion": obj.get("apiVersion"),
@@ -33,27 +53,12 @@ def read_run(obj: Object) -> Run | Unreadable:
         "metadata": meta,
         "spec": obj.get("spec"),
     }
-    try:
-        run = kind.model_validate(body)
-    except ValidationError as error:
-        found = [str(one) for one in problems(error, kind, body)]
-        return Unreadable("; ".join(found[:MOST_PROBLEMS]))
-    return run.model_copy(update={"status": read_status(obj)})
+    return BY_KIND[str(obj["kind"])], body
 
 
 def read_status(obj: Object) -> RunStatus:
     """What the operator said last, as far as this version understands it."""
-    status = child(obj, "status")
     try:
-        return RunStatus.model_validate(status)
-    except ValidationError as error:
-        wrong = {detail["loc"][0] for detail in error.errors(include_url=False) if detail["loc"]}
-    try:
-        return RunStatus.model_validate({name: value for name, value in status.items() if name not in wrong})
+        return RunStatus.from_document(child(obj, "status"))
     except ValidationError:
         return RunStatus()
-
-
-def written(status: RunStatus) -> Object:
-    """`status` as it is sent to an API server."""
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -94,7 +94,7 @@ class StatusServer:
             _log.warning("heartbeats cannot be checked: %s", error)
             return self._refuse(503, "Unavailable", "the cluster's keys cannot be had; try again")
         try:
-            beat = Heartbeat.model_validate_json(await request.read())
+            beat = Heartbeat.from_json(await request.read())
         except ValidationError:
             return self._refuse(400, "Malformed", "not a heartbeat that this version understands")
         try:

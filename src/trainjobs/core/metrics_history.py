@@ -6,9 +6,10 @@ from datetime import datetime
 from pydantic import Field
 
 from trainjobs.api.base import Section
+from trainjobs.api.exchanged import Exchanged
 
 
-class MetricRecord(Section):
+class MetricRecord(Section, Exchanged):
     """What was measured at one step. Validation figures carry the prefix `eval_`."""
 
     step: int = Field(ge=0)

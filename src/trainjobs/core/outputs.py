@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from trainjobs.api.base import Section
+from trainjobs.api.exchanged import Exchanged
 from trainjobs.api.status import BestMetric
 
 CHECKPOINT_PREFIX: Final = "checkpoint-"
@@ -55,7 +56,7 @@ REPORT_FILES: Final = (
 """What goes to storage as the artifact `report`, as far as it is there."""
 
 
-class SavedMark(Section):
+class SavedMark(Section, Exchanged):
     """Written last into a checkpoint's folder."""
 
     step: int = Field(ge=0)
@@ -67,7 +68,7 @@ class SavedMark(Section):
     """How long training stood still for this save, staging included."""
 
 
-class Failure(Section):
+class Failure(Section, Exchanged):
     """How training failed."""
 
     reason: str
@@ -76,7 +77,7 @@ class Failure(Section):
     advice: str = ""
 
 
-class Done(Section):
+class Done(Section, Exchanged):
     """How training ended."""
 
     step: int

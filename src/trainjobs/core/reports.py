@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trainjobs.api.base import Section
+from trainjobs.api.exchanged import Exchanged
 from trainjobs.api.status import (
     DAMAGED_NAMED,
     Artifacts,
@@ -51,14 +52,15 @@ class Wait(Section):
         return f"waits for {self.what}, since {self.since.astimezone(UTC):%H:%M:%S} UTC"
 
 
-class Heartbeat(Section):
+class Heartbeat(Section, Exchanged):
     """What one node's agent says every few seconds."""
 
     protocol: int = PROTOCOL
     run_uid: str
     attempt: int
     node_rank: int
-    stage: Stage
+    stage: Stage | str
+    """An agent of a newer version may have stages of its own."""
     time: datetime
     progress: Progress | None = None
     metrics: Metrics = Field(default_factory=Metrics)
@@ -69,13 +71,13 @@ class Heartbeat(Section):
     wait: Wait | None = None
 
 
-class HeartbeatAnswer(Section):
+class HeartbeatAnswer(Section, Exchanged):
     """What the agent is told in return."""
 
     directive: Directive = "Continue"
 
 
-class Outcome(Section):
+class Outcome(Section, Exchanged):
     """What a run has reached; the agent of node 0 writes it when all is in storage."""
 
     step: int
@@ -87,7 +89,7 @@ class Outcome(Section):
     """Which threshold of the evaluation was missed; empty where none was."""
 
 
-class FinalRecord(Section):
+class FinalRecord(Section, Exchanged):
     """How a node's agent ended: its termination message."""
 
     protocol: int = PROTOCOL

@@ -12,6 +12,7 @@ recipe.yaml  attempts/  checkpoints/  artifacts/  result.json   storage, unless 
 """
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -68,10 +69,10 @@ class RunFolder:
             return None
         try:
             document = yaml.safe_load(file.read_text(encoding="utf-8"))
-            run = BY_KIND[document["kind"]].model_validate(document)
+            run = BY_KIND[document["kind"]].from_document(document)
             status_file = self.path / "status.json"
             if status_file.exists():
-                status = RunStatus.model_validate_json(status_file.read_text(encoding="utf-8"))
+                status = RunStatus.from_json(status_file.read_text(encoding="utf-8"))
                 run = run.model_copy(update={"status": status})
         except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise UsageError(
@@ -87,7 +88,7 @@ class RunFolder:
 
     def save_status(self, status: RunStatus) -> None:
         """Write the status."""
-        self._write("status.json", status.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n")
+        self._write("status.json", json.dumps(status.document(), indent=1, ensure_ascii=False) + "\n")
 
     def log_event(self, line: str) -> None:
         """Append one line to the run's story."""

@@ -134,7 +134,7 @@ class Follower:
         request = Request(self._url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
         try:
             with urlopen(request, timeout=5) as response:  # noqa: S310
-                return LeaderAnswer.model_validate_json(response.read())
+                return LeaderAnswer.from_json(response.read())
         except (URLError, OSError, http.client.HTTPException, ValidationError):
             return None
 

@@ -167,7 +167,7 @@ class Leader:
             def do_POST(self) -> None:
                 length = min(int(self.headers.get("Content-Length") or 0), MAX_BODY)
                 try:
-                    report = NodeReport.model_validate_json(self.rfile.read(length))
+                    report = NodeReport.from_json(self.rfile.read(length))
                 except ValidationError:
                     self.send_error(400, "not a report of this version of trainjobs")
                     return

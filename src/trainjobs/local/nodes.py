@@ -224,6 +224,6 @@ def free_port(address: str) -> int:
 def read_record(file: Path) -> FinalRecord | None:
     """The final record that an agent left, or None."""
     try:
-        return FinalRecord.model_validate_json(file.read_text(encoding="utf-8"))
+        return FinalRecord.from_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None

@@ -65,7 +65,7 @@ class StatusServer:
                 if length > MAX_BODY:
                     return self._answer(413, {"error": "heartbeat too large"})
                 try:
-                    heartbeat = Heartbeat.model_validate_json(self.rfile.read(length))
+                    heartbeat = Heartbeat.from_json(self.rfile.read(length))
                 except ValidationError:
                     return self._answer(400, {"error": "not a heartbeat"})
                 answer = server.receive(heartbeat)

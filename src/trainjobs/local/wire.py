@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from trainjobs.api.base import Section
+from trainjobs.api.exchanged import Exchanged
 from trainjobs.api.runs import Run
 from trainjobs.core.reports import FinalRecord, Heartbeat
 
@@ -33,7 +34,7 @@ class Assignment(Section):
     stop: bool = False
 
 
-class NodeReport(Section):
+class NodeReport(Section, Exchanged):
     """What a follower says every second."""
 
     fingerprint: str
@@ -47,7 +48,7 @@ class NodeReport(Section):
     heartbeat: Heartbeat | None = None
 
 
-class LeaderAnswer(Section):
+class LeaderAnswer(Section, Exchanged):
     """What the leader answers."""
 
     verdict: Literal["Wait", "Work", "Refused", "Finished"]

@@ -20,6 +20,7 @@ def artifacts_in(result: bytes, source: str) -> frozenset[ArtifactRef]:
     named = Fields.from_json(result, source).optional("artifacts")
     if named is None:
         return frozenset()
-    places = [named.text(name) for name, uri in named.items() if uri is not None]
+    # A newer version may say of an artifact what is no URI.
+    places = [uri for _, uri in named.items() if isinstance(uri, str)]
     found = (parse_artifact_folder(split_place(place)[1]) for place in places)
     return frozenset(ref for ref in found if ref is not None)

@@ -57,7 +57,10 @@ def end_of(pod: PodState) -> End | None:
 
 def _terminated(pod: PodState, termination: Termination) -> End:
     record = final_record(pod)
-    said = kind_of(record.reason).reason if record else kind_of_exit(termination.exit_code).reason
+    said = kind_of(record.reason).reason if record else Reason.UNKNOWN
+    if said is Reason.UNKNOWN:
+        # No record, or one of a newer agent, whose word for it is not ours yet: its exit code may be.
+        said = kind_of_exit(termination.exit_code).reason
     reason = _reason(pod, termination, said)
     message = f"{_where(pod)} ended with exit code {termination.exit_code}"
     if reason is Reason.HOST_OUT_OF_MEMORY and said is not reason:

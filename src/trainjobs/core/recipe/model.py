@@ -4,7 +4,7 @@ A recipe is made from a run by `core.recipe.resolve`; it names models and data b
 of a node fetches them and hands its training processes the same recipe with `inputs` filled in.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from trainjobs.api.base import Names, Section
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.api.model_source import RunKind
 from trainjobs.api.objective import Objective
 from trainjobs.api.runtime import EnvVar
@@ -91,8 +92,10 @@ class Inputs(Section):
     """Folder of the checkpoint to go on from."""
 
 
-class Recipe(Section):
+class Recipe(Section, Exchanged):
     """Everything a training process needs to know."""
+
+    beyond: ClassVar[Beyond] = "Refused"
 
     protocol: int = PROTOCOL
     run: RunIdentity

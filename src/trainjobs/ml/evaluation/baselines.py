@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from trainjobs.api.exchanged import Exchanged
 from trainjobs.ml.evaluation.figures import Matrix, Vector, is_constant
 
 BASELINES_FILE: Final = "baselines.json"
@@ -28,7 +29,7 @@ class Line(BaseModel):
     """The second says `intercept + slope × characters of the joined text` (least squares)."""
 
 
-class Baselines(BaseModel):
+class Baselines(Exchanged):
     """The baselines of every dimension."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

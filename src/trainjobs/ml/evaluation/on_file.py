@@ -80,4 +80,4 @@ def _baselines(folder: Path, train: Path | None, config: ScoringConfig) -> Basel
     if train is not None:
         return fit_baselines(_rows(train, config), config)
     kept = folder / BASELINES_FILE
-    return Baselines.model_validate_json(kept.read_bytes()) if kept.exists() else None
+    return Baselines.from_json(kept.read_bytes()) if kept.exists() else None

@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.errors import InvalidData
 from trainjobs.ml.evaluation.figures import Figure
 from trainjobs.ml.evaluation.raters import Agreement
@@ -15,7 +16,7 @@ from trainjobs.ml.evaluation.raters import Agreement
 VERSION: Final = 1
 
 
-class Record(BaseModel):
+class Record(Exchanged):
     """A part of a results file: unknown fields refused, no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -79,6 +80,8 @@ class ThresholdResult(Record):
 class EvaluationResult(Record):
     """`evaluation.json`."""
 
+    beyond: ClassVar[Beyond] = "Refused"
+
     version: Literal[1] = VERSION
     created: datetime
     model: str
@@ -131,7 +134,7 @@ def read_result(path: Path) -> EvaluationResult:
         InvalidData: it is not there, or not what an evaluation writes.
     """
     try:
-        return EvaluationResult.model_validate_json(path.read_bytes())
+        return EvaluationResult.from_json(path.read_bytes())
     except FileNotFoundError:
         raise InvalidData(f"{path}: not found; no evaluation has been written there") from None
     except ValidationError as problem:
@@ -161,7 +164,7 @@ def _read_predictions(path: Path) -> Iterator[PredictedRow]:
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield PredictedRow.model_validate_json(line)
+                yield PredictedRow.from_json(line)
             except ValidationError as problem:
                 detail = problem.errors(include_url=False)[0]["msg"]
                 raise InvalidData(f"{path} line {number}: not a prediction: {detail}") from None

@@ -54,7 +54,7 @@ class RunFiles:
             recipe_text=recipe.read_text(encoding="utf-8") if recipe.exists() else "",
             stats=_read_object(folder / outputs.STATS),
             environment=_read_object(folder / outputs.ENVIRONMENT),
-            failure=outputs.Failure.model_validate(_read_object(failure)) if failure.exists() else None,
+            failure=outputs.Failure.from_document(_read_object(failure)) if failure.exists() else None,
             baselines=_read_baselines(folder),
         )
 
@@ -88,7 +88,7 @@ def read_history(path: Path) -> list[MetricRecord]:
     records = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            records.append(MetricRecord.model_validate_json(line))
+            records.append(MetricRecord.from_json(line))
         except ValidationError as problem:
             detail = problem.errors(include_url=False)[0]["msg"]
             raise InvalidData(f"{path} line {number}: not a record of metrics: {detail}") from None
@@ -99,7 +99,7 @@ def _read_recipe(path: Path) -> Recipe | None:
     if not path.exists():
         return None
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Recipe.from_document(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as problem:
         raise InvalidData(f"{path}: not a recipe: {str(problem).splitlines()[0]}") from None
 
@@ -121,7 +121,7 @@ def _read_baselines(folder: Path) -> Baselines | None:
         path = model / BASELINES_FILE
         if path.exists():
             try:
-                return Baselines.model_validate_json(path.read_bytes())
+                return Baselines.from_json(path.read_bytes())
             except ValidationError as problem:
                 raise InvalidData(f"{path}: {problem.errors(include_url=False)[0]['msg']}") from None
     return None

@@ -1,12 +1,13 @@
 """What a trained reward model needs besides its weights, kept in its folder as `trainjobs.json`."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, ValidationError
 
 from trainjobs.api.base import Section
 from trainjobs.api.dataset import Fields
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import ModelNotFound
 from trainjobs.ml.data.columns import Columns, Part
@@ -26,8 +27,10 @@ class Normalization(Section):
     """None: 1. Range: maximum - minimum. Standard: the deviation of the training rows."""
 
 
-class ScoringConfig(Section):
+class ScoringConfig(Section, Exchanged):
     """How texts become the model's inputs, and its outputs scores."""
+
+    beyond: ClassVar[Beyond] = "Refused"
 
     format: int = FORMAT
     dimensions: list[ScoreDimension]
@@ -81,7 +84,7 @@ class ScoringConfig(Section):
                 f"{folder} holds no {SCORING_CONFIG}: give the `model` folder of a reward model trained here"
             )
         try:
-            config = cls.model_validate_json(path.read_bytes())
+            config = cls.from_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import Field, ValidationError
 
 from trainjobs.api.base import Section
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.errors import CorruptCheckpoint
 from trainjobs.ml.data.splits import Split
 
@@ -21,8 +22,10 @@ class SplitRecord(Section):
     learned: int
 
 
-class DataRecord(Section):
+class DataRecord(Section, Exchanged):
     """In every checkpoint's folder."""
+
+    beyond: ClassVar[Beyond] = "Refused"
 
     run: str
     """UID of the run that trained it."""
@@ -50,7 +53,7 @@ class DataRecord(Section):
         """Read it from a checkpoint's folder. CorruptCheckpoint when it is not there or not readable."""
         path = checkpoint / DATA_RECORD
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.from_json(path.read_bytes())
         except OSError as error:
             raise CorruptCheckpoint(
                 f"{checkpoint} has no {DATA_RECORD}: resume from another checkpoint"

@@ -89,7 +89,7 @@ class Session:
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe with its inputs. InvalidRecipe names the file and the field."""
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Recipe.from_document(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InvalidRecipe(f"{path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:

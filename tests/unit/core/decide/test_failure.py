@@ -32,6 +32,9 @@ def reason_after(*pods, nodes: int = 2) -> str:
         (11, "InvalidData", "", {}, "InvalidData"),
         (11, "", "", {}, "InvalidData"),
         (23, "TrainingError", "", {}, "TrainingError"),
+        # A newer agent's word: its exit code tells as much as can be known.
+        (20, "DivergedSlowly", "", {}, "Diverged"),
+        (77, "OutOfPatience", "", {}, "Unknown"),
         (137, "", "OOMKilled", {}, "HostOutOfMemory"),
         (23, "TrainingError", "OOMKilled", {}, "HostOutOfMemory"),
         (137, "HostOutOfMemory", "", {}, "HostOutOfMemory"),

@@ -102,6 +102,14 @@ def test_the_more_restarts_the_longer_the_wait(count: int, delay: int) -> None:
     assert onward(waiting, at(10 + delay)).start.attempt == 2
 
 
+def test_an_end_for_a_reason_of_a_newer_operator_is_followed_by_the_next_attempt() -> None:
+    run = run_with({"maxRestarts": 1000}, restarts=2)
+    status = failed_with(run, "TrainingError").status
+    newer = status.ended.model_copy(update={"reason": "OutOfPatience"})
+    waiting = Observed(with_status(run, status.model_copy(update={"ended": newer})))
+    assert onward(waiting, at(1000)).start.attempt == 2
+
+
 @pytest.mark.parametrize(
     ("reason", "policy", "batch", "halvings", "phase"),
     [

@@ -78,7 +78,7 @@ class History(TrainerCallback):
         kept = []
         for line in self._path.read_text(encoding="utf-8").splitlines():
             try:
-                record = MetricRecord.model_validate_json(line)
+                record = MetricRecord.from_json(line)
             except ValueError:
                 # The last line of a killed process may be half a line.
                 continue
