@@ -1,6 +1,8 @@
 """Agents report with real projected tokens: a pod speaks for itself, and is told what to do."""
 
+import dataclasses
 import json
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -60,6 +62,16 @@ class Reporting:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def shows(self, tls: TLS) -> bool:
+        """Whether the server shows the certificate of this authority, by which alone it is judged."""
+        context = ssl.create_default_context(cafile=str(tls.authority))
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as plain:
+            try:
+                context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+            except ssl.SSLCertVerificationError:
+                return False
+        return True
+
     def beat(self, created: dict[str, Any], **changes: Any) -> dict[str, Any]:
         """What node 0's agent would say."""
         now = datetime.now(UTC).isoformat()
@@ -87,7 +99,9 @@ def reporting(operator: Operator, world: World, tmp_path: Path) -> Iterator[Repo
         "host": "127.0.0.1", "port": port, "certificate": str(tls.certificate), "key": str(tls.key),
         "ca": str(tls.authority), "service": "trainjobs-status", "advertisedAddress": "10.1.2.3",
     }  # fmt: skip
-    operator.settings = {"statusServer": server}
+    platform = {"image": "trainer:1", "storageUri": "s3://runs", "storageSecretName": "s3-keys"}
+    url = f"https://127.0.0.1:{port}/heartbeat"
+    operator.settings = {"statusServer": server, "defaults": {**platform, "statusUrl": url}}
     operator.start()
     return Reporting(operator, world, tls, port)
 
@@ -242,13 +256,62 @@ def test_the_service_of_the_status_server_leads_to_the_leader(reporting: Reporti
 def test_pods_get_what_they_need_to_report(reporting: Reporting, world: World):
     world.create(run("chat"))
     template = world.wait_for_job("chat")["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]
-    # No URL was set here; with one, the authority's text travels in an annotation.
-    assert "trainjobs.dev/status-ca" not in template["metadata"]["annotations"]
-    defaults = {**reporting.operator.settings["defaults"], "statusUrl": "https://status:443/heartbeat"}
+    # Where there is a URL, the authority's text travels in an annotation.
+    authority = template["metadata"]["annotations"]["trainjobs.dev/status-ca"]
+    assert authority == reporting.tls.authority.read_text()
+    defaults = {**reporting.operator.settings["defaults"], "statusUrl": ""}
     reporting.operator.kill()
     reporting.operator.start(defaults=defaults)
     world.create(run("second"))
     template = world.wait_for_job("second")["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]
-    assert (
-        template["metadata"]["annotations"]["trainjobs.dev/status-ca"] == reporting.tls.authority.read_text()
+    assert "trainjobs.dev/status-ca" not in template["metadata"]["annotations"]
+
+
+def test_agents_are_heard_all_through_a_change_of_the_authority(reporting: Reporting, world: World):
+    operator, old = reporting.operator, reporting.tls.authority.read_text()
+    operator.terminate()
+    operator.start(
+        statusServer={**operator.settings["statusServer"], "reloadSeconds": 0.2, "handoverSeconds": 8}
     )
+    created, (pod, _) = reporting.started("chat")
+    token, beat = reporting.token(pod), reporting.beat(created)
+    assert trusted_by(world, pod) == [old]
+
+    new = make_certificate(operator.folder)
+    for before, after in zip(dataclasses.astuple(reporting.tls), dataclasses.astuple(new), strict=True):
+        before.write_bytes(after.read_bytes())
+    while not reporting.shows(new):
+        reporting.tls.authority.write_text("".join(trusted_by(world, pod)))
+        assert reporting.post(token, beat)[0] == 200, "what its pod holds is all that an agent trusts"
+        reporting.tls.authority.write_bytes(new.authority.read_bytes())
+
+    assert trusted_by(world, pod) == [new.authority.read_text(), old]
+    later, _ = reporting.started("later")[1]
+    assert trusted_by(world, later) == [new.authority.read_text(), old]
+    assert reporting.post(token, beat)[0] == 200
+
+
+def test_an_operator_that_was_away_while_the_authority_changed_tells_the_agents(
+    reporting: Reporting, world: World
+):
+    created, (pod, _) = reporting.started("chat")
+    token, old = reporting.token(pod), reporting.tls.authority.read_text()
+    reporting.operator.terminate()
+    new = make_certificate(reporting.operator.folder)
+    for before, after in zip(dataclasses.astuple(reporting.tls), dataclasses.astuple(new), strict=True):
+        before.write_bytes(after.read_bytes())
+    reporting.operator.start()
+
+    wait_for(lambda: len(trusted_by(world, pod)) == 2, "the pod to be given the new authority")
+    assert trusted_by(world, pod) == [new.authority.read_text(), old]
+    assert reporting.post(token, reporting.beat(created))[0] == 200
+
+
+def trusted_by(world: World, pod: dict[str, Any]) -> list[str]:
+    """The authorities that a pod's agent trusts: what its kubelet makes a file of."""
+    name = pod["metadata"]["name"]
+    (there,) = [one for one in world.pods() if one["metadata"]["name"] == name]
+    end = "-----END CERTIFICATE-----\n"
+    return [
+        f"{one}{end}" for one in there["metadata"]["annotations"]["trainjobs.dev/status-ca"].split(end) if one
+    ]

@@ -12,7 +12,7 @@ SERVED: list[tuple[str, list[str], list[str]]] = [
     ("trainjobs.dev", RUNS, ["get", "list", "watch", "patch"]),
     ("trainjobs.dev", [f"{one}/status" for one in RUNS], ["patch"]),
     ("kubeflow.org", ["pytorchjobs"], ["get", "list", "watch", "create", "delete"]),
-    ("", ["pods"], ["get", "list", "watch", "delete"]),
+    ("", ["pods"], ["get", "list", "watch", "delete", "patch"]),
     ("", ["serviceaccounts"], ["get"]),
     ("networking.k8s.io", ["networkpolicies"], ["get", "create"]),
     ("batch", ["jobs"], ["get", "list", "watch", "create"]),

@@ -13,9 +13,10 @@
 - apiGroups: [kubeflow.org]
   resources: [pytorchjobs]
   verbs: [get, list, watch, create, delete]
+# Patched is the annotation with the authority of the status server, which may change while a pod runs.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, delete]
+  verbs: [get, list, watch, patch, delete]
 # Whether the one that a run names is there: a job without it would wait without a word.
 - apiGroups: [""]
   resources: [serviceaccounts]

@@ -8,6 +8,7 @@ from trainjobs.api import labels
 from trainjobs.api.conditions import ConditionType, Phase, Reason
 from trainjobs.api.runs import Run
 from trainjobs.api.status import JobReference, RunStatus
+from trainjobs.controller.authority import Authority
 from trainjobs.controller.cleanup import Cleanup
 from trainjobs.controller.gather import Gathered, Memory, Rejected
 from trainjobs.controller.keys import RunKey
@@ -42,6 +43,7 @@ class Applier:
     memory: Memory
     story: Storyteller
     cleanup: Cleanup
+    authority: Authority
 
     async def apply(self, key: RunKey, gathered: Gathered, decision: Decision, now: datetime) -> Gathered:
         """Do what was decided about a run; the run with what was written of it.
@@ -126,6 +128,7 @@ class Applier:
     async def _start(self, run: Run, start: StartAttempt, now: datetime) -> JobReference:
         """Create what an attempt consists of, or find it created: an operator may have ended here before."""
         settings = self.settings.for_namespace(run.metadata.namespace)
+        settings = settings.model_copy(update={"status_ca": self.authority.pem})
         objects = render(make_plan(run, start, settings))
         job: JobReference | None = None
         for body in objects:

@@ -47,7 +47,12 @@ class StatusServerSettings(Section):
     key: str = ""
     """File with its key, PEM."""
     ca: str = ""
-    """File with the certificate authority that agents are to trust, PEM; empty: what their image trusts."""
+    """File with the certificate authority that agents are to trust, PEM; empty: what their image trusts.
+    It is read again when it changes, and agents get the new authority beside the old one."""
+    reload_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Time between two looks at these files, for new ones."""
+    handover_seconds: Annotated[float, Field(ge=0)] = 180.0
+    """How long a new certificate waits: until then agents have been given the authority that signed it."""
     service: str = ""
     """Service in the operator's namespace whose endpoint is the leader; empty: none is written."""
     advertised_address: str = ""

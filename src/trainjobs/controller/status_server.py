@@ -7,10 +7,12 @@ attempt and node that pod is, is known from the API server and from nothing that
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from aiohttp import web
@@ -29,7 +31,6 @@ from trainjobs.kube.errors import KubeError
 _log = logging.getLogger(__name__)
 
 MAX_BODY: Final = 256 * 1024
-RELOAD_SECONDS: Final = 60.0
 
 
 class StatusServer:
@@ -126,15 +127,21 @@ def _load(context: ssl.SSLContext, settings: StatusServerSettings) -> None:
 
 
 async def _reload(context: ssl.SSLContext, settings: StatusServerSettings) -> None:
-    """Take up a renewed certificate; connections from then on get it."""
+    """Take up a renewed certificate, once agents know who signed it; connections from then on get it."""
     file = Path(settings.certificate)
-    last = file.stat().st_mtime_ns
+    used = seen = file.stat().st_mtime_ns
+    since = monotonic()
     while True:
-        await asyncio.sleep(RELOAD_SECONDS)
+        await asyncio.sleep(min(settings.reload_seconds, settings.handover_seconds or math.inf))
         try:
-            changed = file.stat().st_mtime_ns
-            if changed != last:
+            found = file.stat().st_mtime_ns
+            if found != seen:
+                seen, since = found, monotonic()
+            if seen != used and monotonic() >= since + settings.handover_seconds:
+                # On one of its own first: half of a pair would leave the other without a key.
+                _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)
                 _load(context, settings)
-                last = changed
+                used = seen
+                _log.info("the status server shows its new certificate")
         except (OSError, UsageError) as error:
             _log.warning("the old certificate is kept: %s", error)

@@ -11,6 +11,7 @@ import kopf
 
 from trainjobs.controller import events
 from trainjobs.controller.apply import Applier
+from trainjobs.controller.authority import Authority, keep_trusted
 from trainjobs.controller.cleanup import Cleanup
 from trainjobs.controller.directives import Directives
 from trainjobs.controller.endpoint import Endpoint
@@ -52,12 +53,13 @@ class Work:
         self.heartbeats = Heartbeats()
         self.directives = Directives(kube, self.table)
         self.memory = Memory(self.heartbeats.of)
+        self.authority = Authority(settings)
         cleanup = Cleanup(kube, settings.image)
         story = Storyteller(kube, identity, telemetry.event_lost)
         self.gatherer = Gatherer(kube, settings, self.memory)
         reconciler = Reconciler(
             gatherer=self.gatherer,
-            applier=Applier(kube, settings, self.memory, story, cleanup),
+            applier=Applier(kube, settings, self.memory, story, cleanup, self.authority),
             cleanup=cleanup,
             settings=settings,
             table=self.table,
@@ -164,11 +166,19 @@ class Work:
         async with server.serving(settings) as port:
             self.memory.listening_since = _now()
             _log.info("agents report to port %d", port)
-            pointing = asyncio.create_task(self._point_service(port), name="endpoint")
+            beside = (
+                asyncio.create_task(self._point_service(port), name="endpoint"),
+                asyncio.create_task(
+                    keep_trusted(self._kube, self._settings, self.authority), name="authority"
+                ),
+            )
             try:
                 yield
             finally:
-                pointing.cancel()
+                for task in beside:
+                    task.cancel()
+                await asyncio.wait(beside)
+                _complain(beside)
 
     async def _point_service(self, port: int) -> None:
         settings = self._settings.status_server
