@@ -16,7 +16,7 @@ from trainjobs.agent.oom import oom_kills
 from trainjobs.agent.options import Options
 from trainjobs.agent.prepare import Prepared, prepare
 from trainjobs.agent.recipe_file import write_localised
-from trainjobs.agent.record import Ending, ended_with
+from trainjobs.agent.record import Ending, LastWord, ended_with
 from trainjobs.agent.run_store import open_run_store, patient, storage_settings
 from trainjobs.agent.server import AgentServer
 from trainjobs.agent.status import Status
@@ -30,7 +30,7 @@ from trainjobs.core.outputs import METRICS, Done
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.support import untrained
 from trainjobs.core.reports import Directive, Outcome, Stage
-from trainjobs.errors import Hang, InvalidRecipe, Preempted, TrainingError
+from trainjobs.errors import Hang, InvalidRecipe, Preempted, TrainingError, TrainjobsError
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.settings import StorageSettings
 
@@ -50,7 +50,7 @@ class Attempt:
     have every node upload its own files before node 0 writes the manifest.
     """
 
-    def __init__(self, recipe: Recipe, options: Options, stop: StopRequests) -> None:
+    def __init__(self, recipe: Recipe, options: Options, stop: StopRequests, word: LastWord) -> None:
         if options.node_rank >= recipe.processes.nodes:
             raise InvalidRecipe(
                 f"--node-rank {options.node_rank}: the recipe has {recipe.processes.nodes} node(s)"
@@ -60,6 +60,7 @@ class Attempt:
         self._recipe = recipe
         self._options = options
         self._stop = stop
+        self._word = word
         self._workspace = Workspace(options.workspace)
         self._status = Status(recipe, attempt=options.attempt, node_rank=options.node_rank)
         self._said_unsupported = False
@@ -84,12 +85,26 @@ class Attempt:
         )
         heartbeats = self._heartbeats()
         try:
-            return self._work(server)
+            ending = self._work(server)
+            self._say(ending)
+            return ending
+        except TrainjobsError as error:
+            self._say(Ending(error))
+            raise
         finally:
+            # The record is written: a status server that does not answer may take what time is left.
             self._status.enter("Finished")
             if heartbeats is not None:
                 heartbeats.close()
             server.close()
+
+    @property
+    def grace_seconds(self) -> int:
+        """How long it may take to end once it is asked to."""
+        return self._recipe.limits.grace_seconds
+
+    def _say(self, ending: Ending) -> None:
+        self._word.say(ending, self.stage)
 
     def _heartbeats(self) -> Heartbeats | None:
         if not self._options.status_url:
@@ -165,7 +180,7 @@ class Attempt:
         history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0
-        child = Child(launch, workspace.log)
+        child = Child(launch, workspace.log, adopts=True)
         yield_to_training()
         supervision = Supervision(
             child, self._recipe, workspace.output, self._status, self._stop, history, sync
@@ -193,23 +208,22 @@ class Attempt:
             case "Stopped" | "Fenced":
                 left = (grace_ends or time.monotonic()) - _LAST_WORD_SECONDS - time.monotonic()
                 if sync is not None:
+                    self._say(Ending(Preempted(self._stopped_message()), last_lines=lines))
                     sync.drain(max(0.0, left))
                     if sync.fenced is not None:
                         return Ending(sync.fenced)
                 return Ending(Preempted(self._stopped_message()), last_lines=lines)
             case "Hung":
-                self._drain_after_failure(sync)
-                return Ending(Hang(end.detail), last_lines=lines)
+                return self._after_failure(Ending(Hang(end.detail), last_lines=lines), sync)
             case "Ended":
                 return self._failed(end, tail, kills, sync)
 
     def _failed(self, end: TrainingEnd, tail: str, kills: int, sync: CheckpointSync | None) -> Ending:
-        self._drain_after_failure(sync)
         output = self._workspace.output
         failure = read_failure(output)
         if end.returncode == 0 and failure is None:
             early = TrainingError("training ended with exit code 0 before it was done")
-            return Ending(early, last_lines=last_lines(tail))
+            return self._after_failure(Ending(early, last_lines=last_lines(tail)), sync)
         error = classify(
             Evidence(
                 returncode=end.returncode,
@@ -220,7 +234,8 @@ class Attempt:
                 output=output,
             )
         )
-        return Ending(error, advice=failure.advice if failure else "", last_lines=last_lines(tail))
+        advice = failure.advice if failure else ""
+        return self._after_failure(Ending(error, advice=advice, last_lines=last_lines(tail)), sync)
 
     def _done(self, end: TrainingEnd) -> Done | None:
         """Return what training reached, or None where it did not come to its planned end."""
@@ -262,9 +277,12 @@ class Attempt:
     def _of_node_0(self, outcome: Outcome) -> Outcome | None:
         return outcome if self._options.node_rank == 0 else None
 
-    def _drain_after_failure(self, sync: CheckpointSync | None) -> None:
+    def _after_failure(self, ending: Ending, sync: CheckpointSync | None) -> Ending:
+        """Say how it failed, before anything that takes time; then bring to storage what was saved."""
+        self._say(ending)
         if sync is not None and not sync.drain(_AFTER_FAILURE_SECONDS):
             _log.warning("not every checkpoint reached storage: %s", sync.last_error)
+        return ending
 
     def _stopped_message(self) -> str:
         latest = self._status.checkpoints.latest

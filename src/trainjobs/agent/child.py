@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from trainjobs.agent.launch import Launch
+from trainjobs.agent.orphans import adopt_orphans, end_orphans, reap_orphans
 
 _log = logging.getLogger(__name__)
 _TAIL_BYTES = 64 * 1024
@@ -22,10 +23,17 @@ _COMPILERS = frozenset({"ninja", "cc1plus", "nvcc", "cicc", "ptxas"})
 class Child:
     """One running command with everything it starts.
 
-    Start it from the main thread: the kernel ties the child to the thread that starts it.
+    Start it from a thread that outlives it: the kernel ties the child to the thread that starts it.
+
+    Args:
+        launch: what to start.
+        log_path: where its output is kept.
+        adopts: whether what it leaves behind becomes this program's, is reaped, and ends with it. Only of a
+            program that starts nothing else in sessions of their own.
     """
 
-    def __init__(self, launch: Launch, log_path: Path) -> None:
+    def __init__(self, launch: Launch, log_path: Path, *, adopts: bool) -> None:
+        self._adopts = adopts and adopt_orphans()
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             launch.command,
@@ -90,6 +98,13 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        if self._adopts:
+            end_orphans(self.pid)
+
+    def reap(self) -> None:
+        """Let go of what has ended and has no other parent than this program."""
+        if self._adopts:
+            reap_orphans(self.pid)
 
     def _descendants(self) -> list[psutil.Process]:
         with suppress(psutil.Error):

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,42 @@ def _advice(error: TrainjobsError | None) -> str:
     if isinstance(error, Fenced):
         return "Nothing to do: another attempt of this run is at work."
     return kind_of(error.reason).advice
+
+
+class LastWord:
+    """The final record: written as soon as anything can be said, and again when more is known.
+
+    Whatever comes after it may block, or be killed.
+    """
+
+    def __init__(self, path: Path | None, *, attempt: int, node_rank: int) -> None:
+        self._path = path
+        self._attempt = attempt
+        self._node_rank = node_rank
+        self._lock = threading.Lock()
+        self._ending: Ending | None = None
+
+    @property
+    def ending(self) -> Ending | None:
+        """What was said last; None before the first word."""
+        return self._ending
+
+    def say(self, ending: Ending, stage: Stage | None) -> FinalRecord:
+        """Write how it ends, as far as is known now."""
+        with self._lock:
+            return self._write(ending, stage)
+
+    def say_first(self, ending: Ending, stage: Stage | None) -> None:
+        """As `say`, unless something was said already."""
+        with self._lock:
+            if self._ending is None:
+                self._write(ending, stage)
+
+    def _write(self, ending: Ending, stage: Stage | None) -> FinalRecord:
+        self._ending = ending
+        record = final_record(ending, attempt=self._attempt, node_rank=self._node_rank, stage=stage)
+        write_record(record, self._path)
+        return record
 
 
 def write_record(record: FinalRecord, path: Path | None) -> None:

@@ -82,6 +82,7 @@ class Supervision:
             if code is not None:
                 return TrainingEnd("Stopped" if self._stop_deadline is not None else "Ended", code)
             self._look(writing=True)
+            self._child.reap()
             end = self._ended_by_us()
             if end is not None:
                 return end

@@ -31,8 +31,8 @@ def test_several_nodes_are_said_to_meet() -> None:
 def test_a_compiler_below_the_training_is_seen(tmp_path: Path) -> None:
     compiler = tmp_path / "ninja"
     compiler.symlink_to(shutil.which("sleep") or "")
-    child = Child(Launch((str(compiler), "600"), {}), tmp_path / "node.log")
-    other = Child(Launch((shutil.which("sleep") or "", "600"), {}), tmp_path / "other.log")
+    child = Child(Launch((str(compiler), "600"), {}), tmp_path / "node.log", adopts=False)
+    other = Child(Launch((shutil.which("sleep") or "", "600"), {}), tmp_path / "other.log", adopts=False)
     try:
         assert child.compiles()
         assert not other.compiles()
