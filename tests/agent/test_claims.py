@@ -2,10 +2,9 @@
 
 import json
 import time
-from datetime import UTC, datetime
 
 from tests.agent.launching import Bench, wait_until
-from trainjobs.core.checkpoints.claim import Claim
+from tests.harness import attempts
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -16,7 +15,7 @@ def stored(bench: Bench) -> CheckpointStore:
 
 
 def claim(bench: Bench, attempt: int, pod: str = "another-pod") -> None:
-    stored(bench).attempts.create(Claim(attempt, f"job-{attempt}", pod, None, datetime.now(UTC)))
+    attempts.claim(stored(bench), attempt, f"job-{attempt}", pod)
 
 
 def test_an_agent_that_was_replaced_stops_training_and_writes_no_more(bench):
@@ -124,3 +123,24 @@ def test_node_1_waits_for_the_claim_of_node_0_and_says_so(bench):
     message = json.loads(bench.record_file(1).read_text())["message"]
     assert message.startswith("node 0 has not claimed attempt 1 in file://")
     assert "within 2 s" in message
+
+
+def test_where_no_checkpoint_comes_back_whole_the_attempt_ends_and_another_goes_on(bench):
+    bench.command += ["--fail-at=12"]
+    assert bench.run().code == 23
+    whole = {}
+    for ref in stored(bench).complete():
+        weights = bench.root / "store" / ref.folder / "weights.bin"
+        whole[weights] = weights.read_bytes()
+        weights.write_bytes(b"v" + whole[weights][1:])
+    bench.command = bench.command[:1]
+    failed = bench.run(attempt=2)
+    assert (failed.code, failed.record.reason) == (33, "CorruptCheckpoint"), failed.output
+    assert "none of the 2 checkpoint(s) comes back whole on this machine" in failed.record.message
+    assert "saved step" not in failed.output
+    # The disk of that machine was at fault: on the next one all is as it was.
+    for weights, data in whole.items():
+        weights.write_bytes(data)
+    resumed = bench.run(attempt=3)
+    assert resumed.code == 0, resumed.output
+    assert "resumed at step 10" in resumed.output

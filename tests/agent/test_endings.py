@@ -63,9 +63,9 @@ def test_a_crash_is_told_by_its_exception_and_resumed_from_the_newest_checkpoint
     resumed = bench.run(attempt=2)
     assert resumed.code == 0, resumed.output
     assert "resumed at step 10" in resumed.output
-    claim = stored(bench).attempts.claim_of(2)
-    assert claim is not None
-    assert claim.resume == CheckpointRef(10, 1)
+    resumption = stored(bench).attempts.resumption_of(2)
+    assert resumption is not None
+    assert resumption.resume == CheckpointRef(10, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from tests.harness.attempts import begin
 from tests.harness.versitygw import S3Server
 from trainjobs.api.runs import RewardModelRun
-from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.recipe.resolve import resolve
 from trainjobs.core.settings import Settings
 from trainjobs.core.uris import file_uri
@@ -52,13 +52,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def fill(store: CheckpointStore, source: Path) -> None:
     source.mkdir()
-    store.begin(1, "job-1", "pod-1", Resume.AUTO)
+    begin(store, 1, "job-1", "pod-1")
     recipe = resolve(rating_run(), Settings(run_store=store.store.uri))
     store.put_recipe(yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True)).encode(), attempt=1)
     for step, pearson in ((100, 0.5), (200, 0.9)):
         (source / "weights.bin").write_bytes(bytes([step % 251]) * 5000)
         store.save(source, step=step, attempt=1, metrics={"eval_pearson": pearson, "eval_loss": 0.1})
-    store.begin(2, "job-2", "pod-2", Resume.AUTO)
+    begin(store, 2, "job-2", "pod-2")
     store.save(source, step=300, attempt=2, metrics={"eval_pearson": 0.7, "eval_loss": 0.05})
     store.put_artifact("model", source, step=300, attempt=2)
     (source / "weights.bin").rename(source / "report.html")

@@ -31,9 +31,9 @@ class Stored:
 
     def resumed(self, attempt: int) -> int:
         """The step that an attempt went on from; 0 where it began anew."""
-        claim = self.store.attempts.claim_of(attempt)
-        assert claim is not None, f"attempt {attempt} was never claimed"
-        return claim.resume.step if isinstance(claim.resume, CheckpointRef) else 0
+        found = self.store.attempts.resumption_of(attempt)
+        assert found is not None, f"attempt {attempt} never began"
+        return found.resume.step if isinstance(found.resume, CheckpointRef) else 0
 
     def complete(self, attempt: int) -> set[int]:
         """The steps of an attempt's complete checkpoints that count."""

@@ -3,7 +3,6 @@
 import itertools
 import json
 import threading
-from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes import client, config
@@ -11,7 +10,7 @@ from kubernetes import client, config
 from tests.cluster.bench import NAMESPACE, Bench
 from tests.cluster.operator_pods import leader
 from tests.cluster.stored import stored, undisturbed
-from trainjobs.core.checkpoints.claim import Claim
+from tests.harness import attempts
 
 STEPS = 160
 SCRIPT = ("--steps", str(STEPS), "--step-seconds", "0.25", "--save-every", "10")
@@ -49,8 +48,7 @@ def test_a_status_from_an_old_backup_takes_up_what_runs_and_is_fenced_by_what_is
     bench.until("resting", lambda: bench.status("resting").get("phase") == "Suspended", "the rest")
     folder = stored(bench, "resting")
     at_rest = folder.newest()
-    newest = max(folder.store.complete())
-    folder.store.attempts.create(Claim(8, "a-job", "a-pod", newest, datetime.now(UTC)))
+    attempts.begin(folder.store, 8, "a-job", "a-pod")
     restored(bench, "resting", backups["resting"])
     suspended(bench, "resting", "false")
 

@@ -17,6 +17,7 @@ from trainjobs.api.status import RunStatus
 from trainjobs.core.checkpoints.claim import Claim
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
+from trainjobs.core.checkpoints.resumption import Resumption
 
 FOLDER = ROOT / "tests" / "golden" / "exchanged"
 """A folder a version."""
@@ -45,9 +46,12 @@ def _bases(model: type[BaseModel]) -> set[str]:
 
 def claim() -> Claim:
     """A claim with everything in it."""
-    return Claim(
-        attempt=3, job_uid="job-3", pod_uid="pod-3-0", resume=CheckpointRef(step=200, attempt=2), created=WHEN
-    )
+    return Claim(attempt=3, job_uid="job-3", pod_uid="pod-3-0", created=WHEN)
+
+
+def resumption() -> Resumption:
+    """A record of where an attempt goes on, with everything in it."""
+    return Resumption(attempt=3, resume=CheckpointRef(step=200, attempt=2), created=WHEN)
 
 
 def manifest() -> Manifest:
@@ -66,7 +70,11 @@ def manifest() -> Manifest:
 
 def written() -> dict[str, str]:
     """Name of the file → its text, for every document."""
-    found = {"claim.json": claim().to_json().decode(), "manifest.json": manifest().to_json().decode()}
+    found = {
+        "claim.json": claim().to_json().decode(),
+        "manifest.json": manifest().to_json().decode(),
+        "resumption.json": resumption().to_json().decode(),
+    }
     for name, model in models().items():
         one = model.from_document(filled(model))
         document = (

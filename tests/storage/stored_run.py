@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from trainjobs.core.checkpoints.resume import Resume
+from tests.harness import attempts
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.settings import MIB
 
@@ -18,7 +18,7 @@ FILES = {
 
 def begin(run: CheckpointStore, attempt: int, pod: str = "pod"):
     """Claim an attempt."""
-    return run.begin(attempt, f"job-{attempt}", f"{pod}-{attempt}", Resume.AUTO)
+    return attempts.begin(run, attempt, f"job-{attempt}", f"{pod}-{attempt}")
 
 
 def read(folder: Path) -> dict[str, bytes]:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import attempts
 from tests.storage.stored_run import FILES, MakeFolder, begin, keys, read
-from trainjobs.core.checkpoints.claim import ExternalCheckpoint
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.resume import Resume, ResumeFrom
+from trainjobs.core.checkpoints.resumption import ExternalCheckpoint
 from trainjobs.core.checkpoints.retention import Retention
 from trainjobs.errors import Fenced
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -17,7 +18,10 @@ from trainjobs.storage.store import Store
 
 def test_an_attempt_is_claimed_once(run: CheckpointStore):
     first = begin(run, 1)
-    assert run.attempts.claim_of(1) == first
+    claim = run.attempts.claim_of(1)
+    assert claim is not None
+    assert claim.token == (1, "job-1", "pod-1")
+    assert run.attempts.resumption_of(1) == first
     with pytest.raises(Fenced, match=r"attempt 1 is claimed already by job job-1, pod pod-1"):
         begin(run, 1, pod="other")
 
@@ -74,13 +78,16 @@ def test_what_an_older_attempt_wrote_after_it_was_replaced_is_never_resumed_from
     late = run.save(make_folder(FILES), step=900, attempt=1)
     run._delete(CheckpointRef(900, 1))
     begin(run, 2)
+    run.save(make_folder(FILES), step=110, attempt=2)
     folder = run.store.at("checkpoints/step-00000900-a0001")
     for name, data in FILES.items():
         folder.put(name, data)
     folder.put("MANIFEST.json", late.to_json())
-    assert list(run.complete()) == [CheckpointRef(100, 1)]
-    assert begin(run, 3).resume == CheckpointRef(100, 1)
-    assert CheckpointRef(900, 1) in run.prune(Retention(5), attempt=3)
+    assert list(run.complete()) == [CheckpointRef(100, 1), CheckpointRef(110, 2)]
+    assert begin(run, 3).resume == CheckpointRef(110, 2)
+    assert run.prune(Retention(2), attempt=3) == ()
+    run.save(make_folder(FILES), step=120, attempt=3)
+    assert CheckpointRef(900, 1) in run.prune(Retention(2), attempt=3)
 
 
 def test_the_next_attempt_resumes_from_the_newest_step(run: CheckpointStore, make_folder: MakeFolder):
@@ -92,7 +99,7 @@ def test_the_next_attempt_resumes_from_the_newest_step(run: CheckpointStore, mak
     run.save(make_folder({"x": b"2"}), step=300, attempt=2)
     assert begin(run, 4).resume == CheckpointRef(300, 2)
     assert run.newest_attempt() == 4
-    assert run.begin(5, "j", "p", Resume.NEVER).resume is None
+    assert attempts.begin(run, 5, "j", "p", Resume.NEVER).resume is None
 
 
 def test_a_checkpoint_of_another_run_is_a_start_until_the_run_has_its_own(
@@ -102,11 +109,11 @@ def test_a_checkpoint_of_another_run_is_a_start_until_the_run_has_its_own(
     begin(other, 1)
     other.save(make_folder(FILES), step=50, attempt=1)
     policy = ResumeFrom(other.store.at("checkpoints/step-00000050-a0001").uri)
-    assert run.begin(1, "j", "p", policy).resume == ExternalCheckpoint(policy.uri)
+    assert attempts.begin(run, 1, "j", "p", policy).resume == ExternalCheckpoint(policy.uri)
     assert fetch_folder(other.store.at("checkpoints/step-00000050-a0001"), tmp_path / "back").step == 50
     assert read(tmp_path / "back") == FILES
     run.save(make_folder(FILES), step=10, attempt=1)
-    assert run.begin(2, "j", "p", policy).resume == CheckpointRef(10, 1)
+    assert attempts.begin(run, 2, "j", "p", policy).resume == CheckpointRef(10, 1)
 
 
 def test_a_damaged_claim_loses_nothing(run: CheckpointStore, make_folder: MakeFolder, disk: Path):

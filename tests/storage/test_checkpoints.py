@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_a_checkpoint_is_refused(
     begin(run, 1)
     with pytest.raises(error, match=message):
         run.save(make_folder(files), step=1, attempt=1)
-    assert keys(run) == {"attempts/0001.json"}
+    assert keys(run) == {"attempts/0001.json", "attempts/0001.resume.json"}
 
 
 def test_the_result_is_written_once(run: CheckpointStore):

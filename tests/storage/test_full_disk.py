@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.attempts import begin
 from tests.harness.small_disk import CannotMount, small_disk, small_files
 from tests.harness.versitygw import s3_server
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.checkpoints.retention import Retention
 from trainjobs.core.uris import file_uri
 from trainjobs.errors import StorageUnavailable
@@ -37,7 +37,7 @@ def source(tmp_path: Path, name: str, size: int) -> Path:
 
 
 def first_checkpoint(run: CheckpointStore, tmp_path: Path) -> None:
-    run.begin(1, "job", "pod", Resume.AUTO)
+    begin(run, 1, "job", "pod")
     run.save(source(tmp_path, "first", 6 * MIB), step=100, attempt=1)
 
 
@@ -91,7 +91,7 @@ def test_a_quota_leaves_the_complete_checkpoint_whole(tmp_path: Path):
 
 def test_a_full_disk_under_the_download_leaves_no_torn_file(disk: Path, tmp_path: Path):
     run = CheckpointStore(open_store(file_uri(tmp_path / "runs")))
-    run.begin(1, "job", "pod", Resume.AUTO)
+    begin(run, 1, "job", "pod")
     run.save(source(tmp_path, "big", 30 * MIB), step=100, attempt=1)
     with pytest.raises(
         StorageUnavailable, match=r"model\.safetensors: No space left on device while writing"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness import s3_dialects as dialects
+from tests.harness.attempts import begin
 from tests.harness.s3_in_memory import Deviation, S3InMemory
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.checkpoints.retention import Retention
 from trainjobs.errors import AccessDenied, InvalidData, InvalidRecipe
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -21,7 +21,7 @@ def live(server: S3InMemory, tmp_path: Path) -> CheckpointStore:
     (source / "weights").write_bytes(b"w" * 100)
     (source / "empty").touch()
     for attempt in (1, 2):
-        run.begin(attempt, "job", "pod", Resume.AUTO)
+        begin(run, attempt, "job", "pod")
         for step in (1, 2):
             run.save(source, step=10 * attempt + step, attempt=attempt)
             run.prune(Retention(keep_latest=1, best=None), attempt=attempt)
@@ -65,7 +65,7 @@ def test_a_store_that_ignores_conditions_is_noticed_before_a_second_owner_can_be
     server.ignores_conditions = True
     run = CheckpointStore(server.open("s3://b/runs/tiny"))
     with pytest.raises(InvalidRecipe) as caught:
-        run.begin(1, "job", "pod", Resume.AUTO)
+        begin(run, 1, "job", "pod")
     line = str(caught.value)
     assert "s3://b/runs/tiny: this store does not heed If-None-Match" in line
     assert "attempts/0001.json" in line
@@ -77,7 +77,7 @@ def test_a_store_that_refuses_conditions_is_told_from_one_that_is_away(server: S
     run = CheckpointStore(server.open("s3://b/runs/tiny"))
     before = len(server.asked)
     with pytest.raises(InvalidRecipe) as caught:
-        run.begin(1, "job", "pod", Resume.AUTO)
+        begin(run, 1, "job", "pod")
     line = str(caught.value)
     assert "501 NotImplemented: A header you provided implies functionality that is not implemented" in line
     assert "needs a store with conditional writes (If-None-Match)" in line
@@ -90,7 +90,7 @@ def test_without_the_right_to_delete_an_artifact_is_replaced_all_the_same(server
     run = CheckpointStore(server.open("s3://b/runs/tiny"))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights").write_bytes(b"old")
-    run.begin(1, "job", "pod", Resume.AUTO)
+    begin(run, 1, "job", "pod")
     run.put_artifact("model", tmp_path / "model", step=1, attempt=1)
     with pytest.raises(InvalidData):
         run.put_artifact("model", tmp_path / "nothing", step=2, attempt=1)

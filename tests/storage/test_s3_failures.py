@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.attempts import begin
 from tests.harness.tls import TLS, make_certificate
 from tests.harness.versitygw import S3Server, free_port, s3_server
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -150,7 +150,7 @@ def test_a_server_killed_in_the_middle_of_an_upload_and_started_again_gets_all_o
 ):
     uri = own_server.make_bucket("outage")
     run = CheckpointStore(open_store(uri, settings=settings_of(own_server, retry_seconds=60)).at("run"))
-    run.begin(1, "job", "pod", Resume.AUTO)
+    begin(run, 1, "job", "pod")
     data = write_checkpoint(tmp_path / "source", files=4, size=40 * MIB)
     failures: list[BaseException] = []
 
@@ -179,7 +179,7 @@ def test_an_outage_that_lasts_ends_in_one_line_and_the_complete_checkpoint_stays
 ):
     uri = own_server.make_bucket("outage")
     run = CheckpointStore(open_store(uri, settings=settings_of(own_server, retry_seconds=2)).at("run"))
-    run.begin(1, "job", "pod", Resume.AUTO)
+    begin(run, 1, "job", "pod")
     data = write_checkpoint(tmp_path / "first", files=2, size=6 * MIB)
     run.save(tmp_path / "first", step=100, attempt=1)
     write_checkpoint(tmp_path / "second", files=4, size=40 * MIB)

@@ -141,7 +141,7 @@ class Attempt:
             store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
             keep = retention_of(self._recipe.checkpoints)
             self._status.set_checkpoints(stored(store, keep, uri=self._recipe.store))
-            resume = prepared.claimed.claim.resume
+            resume = prepared.claimed.resume
             fetch_best_weights(store, resume, keep, self._workspace.resume, self._status.pass_over)
         # From here on there is something to do while storage is away.
         store = self._open(settings)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.status import CheckpointsStatus, CheckpointStatus
-from trainjobs.core.checkpoints.claim import ResumePoint
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.manifest import Manifest
+from trainjobs.core.checkpoints.resumption import ResumePoint
 from trainjobs.core.checkpoints.retention import Best, Retention, ranked
 from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.outputs import CHECKPOINT_PREFIX

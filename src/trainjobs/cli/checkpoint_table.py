@@ -9,7 +9,7 @@ from rich.table import Table
 from trainjobs.api.checkpoints import KeepBest
 from trainjobs.cli.stored import best_of
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.resume import Resume, choose_resume
+from trainjobs.core.checkpoints.resume import Resume, candidates
 from trainjobs.storage.checkpoints import CheckpointStore
 
 METRICS_SHOWN = 4
@@ -46,7 +46,7 @@ def rows(store: CheckpointStore, keep_best: KeepBest) -> list[Row]:
     marked = {
         "latest": max(complete, default=None),
         "best": best_of(complete, keep_best),
-        "resume": choose_resume(Resume.AUTO, tuple(complete)),
+        "resume": candidates(Resume.AUTO, tuple(complete))[0],
     }
     return [
         Row(

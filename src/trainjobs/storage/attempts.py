@@ -1,14 +1,15 @@
-"""The attempts of a run in storage: claimed once each, the newest owns the run."""
+"""The attempts of a run in storage: claimed once each, the newest owns the run, and where each goes on."""
 
 from trainjobs.core.checkpoints.claim import Claim, fenced_by
-from trainjobs.core.checkpoints.layout import ATTEMPTS, attempt_key, parse_attempt_key
+from trainjobs.core.checkpoints.layout import ATTEMPTS, attempt_key, parse_attempt_key, resumption_key
+from trainjobs.core.checkpoints.resumption import Resumption
 from trainjobs.errors import CorruptCheckpoint, Fenced, InvalidRecipe
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
 from trainjobs.storage.transfer import in_parallel
 
 
 class Attempts:
-    """The claims in a run's folder."""
+    """The claims in a run's folder, and the records of where each attempt went on."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -18,10 +19,10 @@ class Attempts:
         found = (parse_attempt_key(info.key) for info in self._store.list(ATTEMPTS))
         return tuple(sorted(attempt for attempt in found if attempt is not None))
 
-    def claims(self) -> tuple[Claim, ...]:
-        """Return the readable claims, oldest first; a damaged one counts as unknown."""
+    def resumptions(self) -> tuple[Resumption, ...]:
+        """Return where attempts went on, oldest first, as far as they have chosen and can be read."""
         found = in_parallel(self._readable, self.numbers(), self._store.files_at_once)
-        return tuple(claim for claim in found if claim is not None)
+        return tuple(record for record in found if record is not None)
 
     def claim_of(self, attempt: int) -> Claim | None:
         """Return the claim of an attempt, or None when there is none.
@@ -57,6 +58,35 @@ class Attempts:
         self.require_newest(claim.attempt)
         return claim
 
+    def resumption_of(self, attempt: int) -> Resumption | None:
+        """Return where an attempt goes on, or None while it has not chosen.
+
+        Raises:
+            CorruptCheckpoint: the record cannot be read.
+        """
+        key = resumption_key(attempt)
+        try:
+            data = self._store.get(key)
+        except ObjectNotFound:
+            return None
+        record = Resumption.from_json(data, f"{self._store.uri}/{key}")
+        if record.attempt != attempt:
+            raise CorruptCheckpoint(f"{self._store.uri}/{key}: is the record of attempt {record.attempt}")
+        return record
+
+    def record(self, resumption: Resumption) -> Resumption:
+        """Write where an attempt goes on, and return it; what it has recorded before holds.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        self.require_newest(resumption.attempt)
+        try:
+            self._store.create(resumption_key(resumption.attempt), resumption.to_json())
+        except AlreadyExists:
+            return self.resumption_of(resumption.attempt) or resumption
+        return resumption
+
     def require_newest(self, attempt: int) -> None:
         """Refuse to go on when a newer attempt owns the run.
 
@@ -90,8 +120,8 @@ class Attempts:
             )
         return there
 
-    def _readable(self, attempt: int) -> Claim | None:
+    def _readable(self, attempt: int) -> Resumption | None:
         try:
-            return self.claim_of(attempt)
+            return self.resumption_of(attempt)
         except CorruptCheckpoint:
             return None

@@ -2,14 +2,13 @@
 
 Only the newest attempt writes. Whoever writes asks who that is before it begins, and again right
 before the manifest that makes a checkpoint exist; what slips through between that question and the
-write lies off the line of claims (`core.checkpoints.claim`) and is never resumed from.
+write lies off the line of attempts (`core.checkpoints.line`) and is never resumed from.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainjobs.core.checkpoints.claim import Claim, on_the_line
 from trainjobs.core.checkpoints.layout import (
     ARTIFACTS,
     ATTEMPTS,
@@ -21,10 +20,11 @@ from trainjobs.core.checkpoints.layout import (
     CheckpointRef,
     attempt_key,
     parse_checkpoint_key,
+    resumption_key,
 )
+from trainjobs.core.checkpoints.line import on_the_line
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
-from trainjobs.core.checkpoints.resume import ResumePolicy, choose_resume
-from trainjobs.core.checkpoints.retention import Retention, to_delete
+from trainjobs.core.checkpoints.retention import Retention, left_behind, to_delete
 from trainjobs.errors import AccessDenied, CorruptCheckpoint
 from trainjobs.storage.artifacts import artifacts_of
 from trainjobs.storage.attempts import Attempts
@@ -51,37 +51,13 @@ class CheckpointStore:
         """Return the newest attempt that left a trace in storage, or 0."""
         return max([*self.attempts.numbers(), *(ref.attempt for ref in self._folders())], default=0)
 
-    def begin(self, attempt: int, job_uid: str, pod_uid: str, policy: ResumePolicy) -> Claim:
-        """Claim an attempt and choose what it resumes from, in one object that is created once.
-
-        The same owner may ask again, after an answer was lost, and gets the same claim. The other
-        nodes of the attempt read it by `attempts.claim_of`.
-
-        Raises:
-            Fenced: a newer attempt, or this one for another owner, has been claimed.
-        """
-        self.attempts.require_newest(attempt)
-        resume = choose_resume(policy, tuple(self.complete()))
-        return self.attempts.create(Claim(attempt, job_uid, pod_uid, resume, self._clock()))
+    def line(self) -> tuple[CheckpointRef, ...]:
+        """Return the checkpoints that were stored whole and count, oldest first, readable here or not."""
+        return tuple(sorted(on_the_line(self._with_manifest(), self.attempts.resumptions())))
 
     def complete(self) -> dict[CheckpointRef, Manifest]:
-        """Return the checkpoints that count, oldest first: complete, and on the line of claims."""
-        manifests = self._manifests()
-        line = on_the_line(tuple(manifests), self.attempts.claims())
-        return {ref: manifests[ref] for ref in sorted(manifests) if ref in line}
-
-    def unreadable(self) -> dict[CheckpointRef, CorruptCheckpoint]:
-        """Return the checkpoints whose manifest is there and cannot be read, oldest first.
-
-        To `complete` they do not exist; whoever goes on from another one should say so.
-        """
-        found: dict[CheckpointRef, CorruptCheckpoint] = {}
-        for ref in sorted(self._with_manifest()):
-            try:
-                read_manifest(self.store.at(ref.folder))
-            except CorruptCheckpoint as error:
-                found[ref] = error
-        return found
+        """Return the checkpoints that count, oldest first: on the line of attempts, with a valid manifest."""
+        return self._manifests(self.line())
 
     def save(
         self, source: Path, *, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
@@ -108,6 +84,7 @@ class CheckpointStore:
         Raises:
             CorruptCheckpoint: the checkpoint has no valid manifest, or a file is damaged.
         """
+        self._read(ref)
         return fetch_folder(self.store.at(ref.folder), target)
 
     def prune(
@@ -115,7 +92,8 @@ class CheckpointStore:
     ) -> tuple[CheckpointRef, ...]:
         """Delete what retention does not keep, and what older attempts left unfinished or off the line.
 
-        What the newest claim resumes from is always kept.
+        What the newest attempt resumes from is always kept, and what lies off the line until the line's
+        newer attempts hold as many checkpoints as retention keeps.
 
         Raises:
             Fenced: a newer attempt owns the run.
@@ -123,6 +101,8 @@ class CheckpointStore:
         self.attempts.require_newest(attempt)
         gone = self.surplus(retention, attempt=attempt, protected=protected)
         for ref in gone:
+            # Who has been replaced meanwhile must not take away what the next one is reading.
+            self.attempts.require_newest(attempt)
             self._delete(ref)
         return gone
 
@@ -130,17 +110,17 @@ class CheckpointStore:
         self, retention: Retention, *, attempt: int, protected: Collection[CheckpointRef] = ()
     ) -> tuple[CheckpointRef, ...]:
         """Return what `prune` would delete, oldest first."""
-        claims = self.attempts.claims()
-        live = {claim.resume for claim in claims[-1:] if isinstance(claim.resume, CheckpointRef)}
-        manifests = self._manifests()
-        line = on_the_line(tuple(manifests), claims)
-        surplus = to_delete({ref: manifests[ref].metrics for ref in line}, retention, protected)
-        kept = line.difference(surplus) | live | set(protected)
-        return tuple(
-            ref
-            for ref in sorted(self._folders())
-            if ref not in kept and (ref in manifests or ref.attempt < attempt)
-        )
+        records = self.attempts.resumptions()
+        resumed_from = {record.resume for record in records[-1:]}
+        stored = self._with_manifest()
+        complete = self._manifests(on_the_line(stored, records))
+        off_the_line = set(stored).difference(complete)
+        surplus = {
+            *to_delete({ref: complete[ref].metrics for ref in complete}, retention, protected),
+            *left_behind(off_the_line, tuple(complete), retention.keep_latest),
+            *(ref for ref in self._folders().difference(stored) if ref.attempt < attempt),
+        }
+        return tuple(ref for ref in sorted(surplus) if ref not in resumed_from and ref not in protected)
 
     def _delete(self, ref: CheckpointRef) -> None:
         # Without its manifest the checkpoint does not exist: a deletion cut off here leaves no half one.
@@ -151,10 +131,10 @@ class CheckpointStore:
         found = (parse_checkpoint_key(info.key) for info in self.store.list(CHECKPOINTS))
         return frozenset(ref for ref in found if ref is not None)
 
-    def _manifests(self) -> dict[CheckpointRef, Manifest]:
-        with_manifest = self._with_manifest()
-        found = in_parallel(self._manifest, with_manifest, self.store.files_at_once)
-        return {ref: manifest for ref, manifest in zip(with_manifest, found, strict=True) if manifest}
+    def _manifests(self, refs: Iterable[CheckpointRef]) -> dict[CheckpointRef, Manifest]:
+        ordered = sorted(refs)
+        found = in_parallel(self._manifest, ordered, self.store.files_at_once)
+        return {ref: manifest for ref, manifest in zip(ordered, found, strict=True) if manifest}
 
     def _with_manifest(self) -> list[CheckpointRef]:
         return [
@@ -165,11 +145,17 @@ class CheckpointStore:
 
     def _manifest(self, ref: CheckpointRef) -> Manifest | None:
         try:
-            manifest = read_manifest(self.store.at(ref.folder))
+            return self._read(ref)
         except CorruptCheckpoint:
             # A checkpoint without a valid manifest does not exist; `verify` says why.
             return None
-        return manifest if (manifest.step, manifest.attempt) == (ref.step, ref.attempt) else None
+
+    def _read(self, ref: CheckpointRef) -> Manifest:
+        manifest = read_manifest(self.store.at(ref.folder))
+        there = CheckpointRef(manifest.step, manifest.attempt)
+        if there != ref:
+            raise CorruptCheckpoint(f"{self.store.uri}/{ref.manifest_key}: is the manifest of {there}")
+        return manifest
 
     def _write_manifest(
         self,
@@ -264,10 +250,14 @@ class CheckpointStore:
         """
         found: list[Damage] = []
         for attempt in self.attempts.numbers():
-            try:
-                self.attempts.claim_of(attempt)
-            except CorruptCheckpoint as error:
-                found.append(Damage(ATTEMPTS, attempt_key(attempt), str(error)))
+            for key, read in (
+                (attempt_key(attempt), self.attempts.claim_of),
+                (resumption_key(attempt), self.attempts.resumption_of),
+            ):
+                try:
+                    read(attempt)
+                except CorruptCheckpoint as error:
+                    found.append(Damage(ATTEMPTS, key, str(error)))
         try:
             self.artifacts()
         except CorruptCheckpoint as error:

@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
+from tests.harness.attempts import begin
 from tests.unit.agent.test_sync import RECIPE
 from trainjobs.agent.finish import Delivery
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
 from trainjobs.api.status import Artifacts
 from trainjobs.core.checkpoints.layout import RESULT
-from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.outputs import Done
 from trainjobs.core.reports import Outcome
 from trainjobs.core.uris import file_uri
@@ -34,7 +34,7 @@ def deliver(root: Path, store: CheckpointStore, attempt: int) -> Outcome:
 
 def test_a_result_names_the_artifacts_of_its_attempt(tmp_path: Path) -> None:
     store = CheckpointStore(open_store(file_uri(tmp_path / "stored")))
-    store.begin(3, "job", "pod", Resume.AUTO)
+    begin(store, 3, "job", "pod")
     outcome = deliver(tmp_path, store, 3)
     assert outcome.artifacts.model == "file:///s/artifacts/model-a0003"
     assert store.artifacts() == {"model": "artifacts/model-a0003"}
@@ -42,8 +42,8 @@ def test_a_result_names_the_artifacts_of_its_attempt(tmp_path: Path) -> None:
 
 def test_a_result_that_is_there_first_is_the_runs(tmp_path: Path) -> None:
     store = CheckpointStore(open_store(file_uri(tmp_path / "stored")))
-    store.begin(1, "job", "pod", Resume.AUTO)
-    store.begin(2, "job-2", "pod-2", Resume.AUTO)
+    begin(store, 1, "job", "pod")
+    begin(store, 2, "job-2", "pod-2")
     # Attempt 1 had asked who owns the run, slept, and wakes before attempt 2 has written its result.
     first = Outcome(step=1, total_steps=9, artifacts=Artifacts(model="file:///s/artifacts/model-a0001"))
     store.store.create(RESULT, first.model_dump_json(by_alias=True).encode())

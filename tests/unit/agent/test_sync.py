@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.attempts import begin
 from trainjobs.agent.status import Status
 from trainjobs.agent.stored import fetch_best_weights, retention_of
 from trainjobs.agent.sync import CheckpointSync
 from trainjobs.agent.watch import LocalCheckpoint
 from trainjobs.api.checkpoints import Checkpoints, KeepBest
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.uris import file_uri
 from trainjobs.errors import Fenced
@@ -43,7 +43,7 @@ class Place:
         self.stored = root / "stored"
         self.stored.mkdir()
         self.store = CheckpointStore(open_store(file_uri(self.stored)))
-        self.store.begin(1, "job", "pod", Resume.AUTO)
+        begin(self.store, 1, "job", "pod")
         self.status = Status(RECIPE, attempt=1, node_rank=0)
 
     def sync(self, *, tidy: bool = True) -> CheckpointSync:
@@ -137,7 +137,7 @@ def test_a_folder_that_goes_away_before_its_turn_is_given_up(place):
 
 def test_a_newer_claim_ends_the_uploads(place):
     sync = place.sync()
-    place.store.begin(2, "job-2", "pod-2", Resume.AUTO)
+    begin(place.store, 2, "job-2", "pod-2")
     sync.add(place.checkpoint(1))
     assert not sync.drain(60)
     assert isinstance(sync.fenced, Fenced)

@@ -3,6 +3,7 @@
     <namespace>/<kind>/<name>-<uid8>/
       recipe.yaml
       attempts/0003.json
+      attempts/0003.resume.json
       checkpoints/step-00000100-a0003/…files…
       checkpoints/step-00000100-a0003/MANIFEST.json
       artifacts/<name>-a0003/…files…
@@ -96,6 +97,11 @@ def run_prefix(namespace: str, kind: str, name: str, uid: str) -> str:
 def attempt_key(attempt: int) -> str:
     """Return the key of an attempt's claim: `attempts/0003.json`."""
     return f"{ATTEMPTS}/{_attempt(attempt):04d}.json"
+
+
+def resumption_key(attempt: int) -> str:
+    """Return the key that says where an attempt goes on: `attempts/0003.resume.json`."""
+    return f"{ATTEMPTS}/{_attempt(attempt):04d}.resume.json"
 
 
 def parse_attempt_key(key: str) -> int | None:

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trainjobs.core.checkpoints.claim import ExternalCheckpoint, ResumePoint
 from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.core.checkpoints.resumption import ExternalCheckpoint, ResumePoint
 from trainjobs.errors import InvalidRecipe
 
 
@@ -41,16 +41,16 @@ def parse_resume(text: str) -> ResumePolicy:
     return ResumeFrom(text)
 
 
-def choose_resume(policy: ResumePolicy, complete: Collection[CheckpointRef]) -> ResumePoint:
-    """Return what the next attempt resumes from, or None to start from step 0.
+def candidates(policy: ResumePolicy, own: Collection[CheckpointRef]) -> tuple[ResumePoint, ...]:
+    """Return what the next attempt may resume from, in the order to try; None is step 0.
 
-    `complete` are the run's own checkpoints with a valid manifest. The newest step wins; of two
-    attempts that reached the same step, the newer. A URI is where the first attempt starts: once
-    the run has a checkpoint of its own, a restart goes on from that instead of losing it.
+    `own` are the run's own checkpoints that count. The newest step comes first; of two attempts that
+    reached the same step, the newer. A URI is where the first attempt starts: once the run has a
+    checkpoint of its own, a restart goes on from that instead of losing it. Neither the URI nor step
+    0 is there to be taken when a checkpoint cannot be read.
     """
     if policy is Resume.NEVER:
-        return None
-    newest = max(complete, default=None)
-    if newest is None and isinstance(policy, ResumeFrom):
-        return ExternalCheckpoint(policy.uri)
-    return newest
+        return (None,)
+    if own:
+        return tuple(sorted(own, reverse=True))
+    return (ExternalCheckpoint(policy.uri),) if isinstance(policy, ResumeFrom) else (None,)

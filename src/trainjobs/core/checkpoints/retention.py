@@ -55,6 +55,21 @@ def ranked(checkpoints: MetricsByCheckpoint, metric: str, direction: Direction) 
     return tuple(ref for _, ref in sorted(scored))
 
 
+def left_behind(
+    off_the_line: Collection[CheckpointRef], line: Collection[CheckpointRef], keep_latest: int
+) -> tuple[CheckpointRef, ...]:
+    """Return which checkpoints off the line may be deleted, oldest first.
+
+    One that an attempt has passed over, or did not want, may be good, and the best there is, until the
+    attempts after it hold as many as a run is to keep.
+    """
+    return tuple(
+        ref
+        for ref in sorted(off_the_line)
+        if sum(newer.attempt > ref.attempt for newer in line) >= keep_latest
+    )
+
+
 def to_delete(
     checkpoints: MetricsByCheckpoint, retention: Retention, protected: Collection[CheckpointRef]
 ) -> tuple[CheckpointRef, ...]:

@@ -15,6 +15,7 @@ from trainjobs.core.checkpoints.layout import (
     parse_attempt_key,
     parse_checkpoint_key,
     parse_checkpoint_name,
+    resumption_key,
     run_prefix,
     safe_key,
     split_place,
@@ -29,6 +30,8 @@ def test_the_keys_are_the_documented_ones():
         run_prefix("ml", "RewardModelRun", "ratings", "1a2b3c4d-5e6f") == "ml/RewardModelRun/ratings-1a2b3c4d"
     )
     assert attempt_key(3) == "attempts/0003.json"
+    assert resumption_key(3) == "attempts/0003.resume.json"
+    assert parse_attempt_key(resumption_key(3)) is None
     ref = CheckpointRef(step=100, attempt=3)
     assert ref.folder == "checkpoints/step-00000100-a0003"
     assert ref.manifest_key == "checkpoints/step-00000100-a0003/MANIFEST.json"

@@ -1,0 +1,195 @@
+"""Whatever happens, in whatever order, a run keeps its good checkpoints until it has newer ones."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
+
+from trainjobs.core.checkpoints.claim import Claim
+from trainjobs.core.checkpoints.layout import (
+    CHECKPOINTS,
+    CheckpointRef,
+    parse_checkpoint_key,
+    resumption_key,
+)
+from trainjobs.core.checkpoints.resume import Resume
+from trainjobs.core.checkpoints.resumption import ResumePoint
+from trainjobs.core.checkpoints.retention import Retention
+from trainjobs.core.uris import file_uri
+from trainjobs.errors import CorruptCheckpoint, Fenced
+from trainjobs.storage.attempts import Attempts
+from trainjobs.storage.beginning import begin
+from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.opening import open_store
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+class AskedLongAgo(Attempts):
+    """Of an attempt that asked who owns the run, was told that it does, and slept."""
+
+    @override
+    def require_newest(self, attempt: int) -> None:
+        pass
+
+
+@dataclass
+class Agent:
+    """One attempt's program, which may be cut off, sleep and wake at any time."""
+
+    attempt: int
+    step: int | None = None
+    """How far its training is; None before it has begun."""
+    asleep_in: list[Callable[[], None]] = field(default_factory=list)
+    """What it was about to do when it fell asleep, its last question answered."""
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Attempts of one run on a storage that keeps what it is given; machines may damage what they read."""
+
+    @initialize(keep=st.integers(1, 3))
+    def empty(self, keep: int) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="any-order-"))
+        self.source = self.root / "source"
+        self.source.mkdir()
+        (self.source / "weights").write_bytes(b"w")
+        self.store = CheckpointStore(open_store(file_uri(self.root / "run")))
+        self.retention = Retention(keep)
+        self.agents: list[Agent] = []
+        self.good: frozenset[CheckpointRef] = frozenset()
+
+    @rule()
+    def claim(self) -> None:
+        attempt = len(self.agents) + 1
+        self.store.attempts.create(self._claim(attempt))
+        self.agents.append(Agent(attempt))
+
+    @rule(data=st.data(), damaged=st.integers(0, 2), saves=st.integers(1, 4))
+    def train(self, data: st.DataObject, damaged: int, saves: int) -> None:
+        """A new attempt comes as far as its first checkpoints."""
+        self.claim()
+        agent = self.agents[-1]
+        self._begin(agent, data, damaged)
+        for _ in range(saves):
+            self._save(agent, "never")
+
+    @precondition(lambda self: any(agent.step is None for agent in self.agents))
+    @rule(data=st.data(), damaged=st.integers(0, 4))
+    def begin(self, data: st.DataObject, damaged: int) -> None:
+        """Read the newest checkpoints, `damaged` of them badly, while others wake."""
+        agent = data.draw(st.sampled_from([agent for agent in self.agents if agent.step is None]))
+        self._begin(agent, data, damaged)
+
+    def _begin(self, agent: Agent, data: st.DataObject, damaged: int) -> None:
+        before = self._stored()
+        read: list[ResumePoint] = []
+
+        def restore(candidate: ResumePoint) -> None:
+            self.wake(data)
+            read.append(candidate)
+            if candidate is not None and len(read) <= damaged:
+                raise CorruptCheckpoint("this machine flips bits")
+            assert candidate is None or candidate in self._stored(), "it was deleted while it was read"
+
+        try:
+            begun = begin(self.store, self._claim(agent.attempt), Resume.AUTO, restore, lambda *_: None)
+        except Fenced:
+            return
+        except CorruptCheckpoint:
+            assert before, "nothing was there to be damaged"
+        else:
+            assert begun.resume is not None or not before, "began anew beside a checkpoint"
+            agent.step = begun.resume.step if isinstance(begun.resume, CheckpointRef) else 0
+
+    @precondition(lambda self: any(agent.step is not None for agent in self.agents))
+    @rule(data=st.data(), sleeps=st.sampled_from(["never", "saving", "deleting"]))
+    def save(self, data: st.DataObject, sleeps: str) -> None:
+        """Train for a while, save and tidy up; or fall asleep right before a write."""
+        agent = data.draw(st.sampled_from([agent for agent in self.agents if agent.step is not None]))
+        self._save(agent, sleeps)
+
+    def _save(self, agent: Agent, sleeps: str) -> None:
+        if agent.step is None:
+            return
+        agent.step += 10
+        step, attempt = agent.step, agent.attempt
+        with suppress(Fenced):
+            self.store.attempts.require_newest(attempt)
+            if sleeps == "saving":
+                agent.asleep_in.append(lambda: self._save_late(step, attempt))
+                return
+            self.store.save(self.source, step=step, attempt=attempt)
+            self.nothing_good_is_lost_but_for_newer_good_ones()
+            if sleeps == "deleting":
+                gone = self.store.surplus(self.retention, attempt=attempt)[:1]
+                agent.asleep_in.extend(lambda ref=ref: self.store._delete(ref) for ref in gone)
+                return
+            self.store.prune(self.retention, attempt=attempt)
+        self.nothing_good_is_lost_but_for_newer_good_ones()
+
+    @rule(data=st.data())
+    def wake(self, data: st.DataObject) -> None:
+        """One that slept does what it was about to do, and goes on as if nothing had been."""
+        asleep = [agent for agent in self.agents if agent.asleep_in]
+        if not asleep:
+            return
+        agent = data.draw(st.sampled_from(asleep))
+        agent.asleep_in.pop(0)()
+        with suppress(Fenced):
+            self.store.prune(self.retention, attempt=agent.attempt)
+
+    @rule()
+    def tidy_by_hand(self) -> None:
+        """`trainjobs checkpoints prune` is of no attempt."""
+        self.store.prune(self.retention, attempt=self.store.newest_attempt())
+
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data())
+    def damage_a_record(self, data: st.DataObject) -> None:
+        key = resumption_key(data.draw(st.sampled_from(self.agents)).attempt)
+        if self.store.store.head(key) is not None:
+            self.store.store.put(key, b"{")
+
+    @rule(step=st.integers(0, 3), attempt=st.integers(1, 3))
+    def leave_unfinished(self, step: int, attempt: int) -> None:
+        ref = CheckpointRef(1000 + step, attempt)
+        self.store.store.put(f"{ref.folder}/weights", b"half")
+
+    @invariant()
+    def nothing_good_is_lost_but_for_newer_good_ones(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        good = self._stored()
+        for lost in self.good - good:
+            newer = [ref for ref in good if ref.attempt > lost.attempt or ref.step > lost.step]
+            assert len(newer) >= self.retention.keep_latest, f"{lost} went; newer: {newer}"
+        self.good = good
+
+    @override
+    def teardown(self) -> None:
+        if hasattr(self, "root"):
+            shutil.rmtree(self.root)
+
+    def _claim(self, attempt: int) -> Claim:
+        return Claim(attempt, f"job-{attempt}", f"pod-{attempt}", NOW)
+
+    def _save_late(self, step: int, attempt: int) -> None:
+        late = CheckpointStore(self.store.store)
+        late.attempts = AskedLongAgo(self.store.store)
+        late.save(self.source, step=step, attempt=attempt)
+
+    def _stored(self) -> frozenset[CheckpointRef]:
+        found = ((parse_checkpoint_key(info.key), info.key) for info in self.store.store.list(CHECKPOINTS))
+        return frozenset(ref for ref, key in found if ref is not None and key == ref.manifest_key)
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
