@@ -48,6 +48,11 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
         "serviceAccount": {"name": "given"},
         "rbac": {"create": False},
     },
+    "admission policy": {
+        "admissionPolicy": {"enabled": True},
+        "watch": {"namespaces": ["team-a"]},
+        "namespaces": {"team-a": {"priorityClasses": []}},
+    },
     "cert-manager": {
         "status": {
             "clusterDomain": "cluster.example",

@@ -12,6 +12,7 @@ import (
 
 	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	admission "k8s.io/api/admissionregistration/v1"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -24,6 +25,12 @@ import (
 )
 
 var types = map[string]func() any{
+	"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy": func() any {
+		return &admission.ValidatingAdmissionPolicy{}
+	},
+	"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding": func() any {
+		return &admission.ValidatingAdmissionPolicyBinding{}
+	},
 	"apiextensions.k8s.io/v1/CustomResourceDefinition": func() any { return &apiextensions.CustomResourceDefinition{} },
 	"apps/v1/Deployment":                               func() any { return &apps.Deployment{} },
 	"cert-manager.io/v1/Certificate":                   func() any { return &certmanager.Certificate{} },
