@@ -1,5 +1,6 @@
 """How a training ends, and what the agent makes of it: real processes, each with its exit code and record."""
 
+import gzip
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import pytest
 
 from tests.agent.launching import Bench, wait_until
 from tests.agent.status_server import receiver
-from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.core.checkpoints.layout import CheckpointRef, log_key
 from trainjobs.core.reports import Outcome
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -58,6 +59,9 @@ def test_a_crash_is_told_by_its_exception_and_resumed_from_the_newest_checkpoint
     assert crashed.record.reason == "TrainingError"
     assert crashed.record.message == "RuntimeError: the gradient went for a walk"
     assert "about to fail" in crashed.record.last_lines
+    log = gzip.decompress(stored(bench).store.get(log_key(1, 0))).decode()
+    assert "about to fail" in log
+    assert log.splitlines()[-1].endswith("TrainingError: RuntimeError: the gradient went for a walk")
     assert max(stored(bench).complete()) == CheckpointRef(10, 1)
     with_flags(bench)
     resumed = bench.run(attempt=2)

@@ -11,6 +11,7 @@ from trainjobs.agent.finish import Delivery, read_done, read_result
 from trainjobs.agent.heartbeat import Heartbeats
 from trainjobs.agent.history import HistoryTail
 from trainjobs.agent.launch import meeting_point, plan_launch, until_first_step
+from trainjobs.agent.log_upload import LogUpload
 from trainjobs.agent.niceness import yield_to_training
 from trainjobs.agent.oom import oom_kills
 from trainjobs.agent.options import Options
@@ -50,7 +51,9 @@ class Attempt:
     have every node upload its own files before node 0 writes the manifest.
     """
 
-    def __init__(self, recipe: Recipe, options: Options, stop: StopRequests, word: LastWord) -> None:
+    def __init__(
+        self, recipe: Recipe, options: Options, stop: StopRequests, word: LastWord, log: LogUpload
+    ) -> None:
         if options.node_rank >= recipe.processes.nodes:
             raise InvalidRecipe(
                 f"--node-rank {options.node_rank}: the recipe has {recipe.processes.nodes} node(s)"
@@ -61,6 +64,7 @@ class Attempt:
         self._options = options
         self._stop = stop
         self._word = word
+        self._log = log
         self._workspace = Workspace(options.workspace)
         self._status = Status(recipe, attempt=options.attempt, node_rank=options.node_rank)
         self._said_unsupported = False
@@ -132,6 +136,7 @@ class Attempt:
         settings = storage_settings(self._recipe, self._options.storage_seconds)
         waiting = patient(settings, Waiting(self._status, self._stop))
         store = self._open(waiting)
+        self._log.begin(self._open(settings).store)
         result = store.result()
         if result is not None:
             _log.info("this run has its result already: nothing is trained again")
@@ -180,7 +185,7 @@ class Attempt:
         history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0
-        child = Child(launch, workspace.log, adopts=True)
+        child = Child(launch, workspace.log, self._log.printed, adopts=True)
         yield_to_training()
         supervision = Supervision(
             child, self._recipe, workspace.output, self._status, self._stop, history, sync

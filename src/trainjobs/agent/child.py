@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from trainjobs.agent.launch import Launch
+from trainjobs.agent.log_upload import Printed
 from trainjobs.agent.orphans import adopt_orphans, end_orphans, reap_orphans
 
 _log = logging.getLogger(__name__)
@@ -28,11 +29,12 @@ class Child:
     Args:
         launch: what to start.
         log_path: where its output is kept.
+        printed: takes in its output, too.
         adopts: whether what it leaves behind becomes this program's, is reaped, and ends with it. Only of a
             program that starts nothing else in sessions of their own.
     """
 
-    def __init__(self, launch: Launch, log_path: Path, *, adopts: bool) -> None:
+    def __init__(self, launch: Launch, log_path: Path, printed: Printed, *, adopts: bool) -> None:
         self._adopts = adopts and adopt_orphans()
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
@@ -43,7 +45,7 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._output = _Output(log_path)
+        self._output = _Output(log_path, printed)
         self._pump = threading.Thread(target=self._copy_output, name="output", daemon=True)
         self._pump.start()
 
@@ -128,7 +130,8 @@ def _parent(process: psutil.Process) -> int:
 class _Output:
     """Keeps what a child prints: in the node's log, on our own output, and the end of it in memory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, printed: Printed) -> None:
+        self._printed = printed
         self._file = path.open("ab", buffering=0)
         self._broken = False
         self._end = b""
@@ -139,6 +142,7 @@ class _Output:
         with self._lock:
             self._end = (self._end + chunk)[-_TAIL_BYTES:]
             self.size += len(chunk)
+        self._printed.write(chunk)
         try:
             self._file.write(chunk)
         except OSError as error:

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from trainjobs.agent.log_upload import LogUpload, Printed
 from trainjobs.agent.logs import set_up_logging
 from trainjobs.agent.options import parse_options
 from trainjobs.agent.record import LastWord
@@ -12,6 +13,8 @@ from trainjobs.agent.work import Work
 from trainjobs.errors import UsageError
 
 _log = logging.getLogger(__name__)
+# How long a program that is done waits for its log to reach storage.
+_LAST_SECONDS, _LAST_SECONDS_OF_A_GRACE = 10.0, 2.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,15 +24,19 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    set_up_logging(options.log_format)
+    printed = Printed()
+    set_up_logging(options.log_format, printed)
+    log = LogUpload(printed, attempt=options.attempt, node_rank=options.node_rank)
     stop = StopRequests()
     word = LastWord(options.termination_log, attempt=options.attempt, node_rank=options.node_rank)
     with stop.on_signals():
-        work = Work(options, stop, word)
+        work = Work(options, stop, word, log)
         ending = work.attend()
         record = word.say(ending, work.stage)
     if ending.error is not None:
         _log.error("%s: %s", record.reason, record.message)
     else:
         _log.info("succeeded")
+    # After the last word: what is left of a grace may be short.
+    log.close(_LAST_SECONDS_OF_A_GRACE if stop.asked else _LAST_SECONDS)
     return ending.exit_code

@@ -54,11 +54,11 @@ def final_record(
         node_rank=node_rank,
         exit_code=ending.exit_code,
         reason=ending.error.reason if ending.error is not None else SUCCEEDED,
-        message=_without_secrets(str(ending.error or ""), environment),
+        message=without_secrets(str(ending.error or ""), environment),
         advice=ending.advice or _advice(ending.error),
         stage=stage,
         newest_attempt=ending.error.newest_attempt if isinstance(ending.error, Fenced) else 0,
-        last_lines=_without_secrets(ending.last_lines, environment),
+        last_lines=without_secrets(ending.last_lines, environment),
         outcome=ending.outcome,
     )
 
@@ -118,7 +118,8 @@ def write_record(record: FinalRecord, path: Path | None) -> None:
         _log.error("%s: %s while writing the final record", path, error.strerror)
 
 
-def _without_secrets(text: str, environment: Mapping[str, str]) -> str:
+def without_secrets(text: str, environment: Mapping[str, str]) -> str:
+    """`text` without the values of variables whose names say that they are secret."""
     for name, value in environment.items():
         if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
             text = text.replace(value, "***")

@@ -21,6 +21,7 @@ VERBS: Final[dict[str, str]] = {
     "plan": "Show what a manifest becomes in a cluster, and an estimate.",
     "report": "Write the report of a run anew.",
     "diagnose": "Say what the curves of a run mean, and what to do.",
+    "logs": "Show what a run printed, also after its pods are gone.",
     "score": "Score texts with a trained reward model.",
     "evaluate": "Evaluate a trained reward model on a data file.",
     "data": "Turn other files into rows.",

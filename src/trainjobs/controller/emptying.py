@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from trainjobs.agent.places import volume_uri
-from trainjobs.core.checkpoints.layout import ARTIFACTS, ATTEMPTS, CHECKPOINTS, MANIFEST
+from trainjobs.core.checkpoints.layout import ARTIFACTS, ATTEMPTS, CHECKPOINTS, LOGS, MANIFEST
 from trainjobs.core.plan.sources import CLAIMS
 from trainjobs.errors import TrainjobsError
 from trainjobs.printing import survive
@@ -21,7 +21,7 @@ def empty(store: Store) -> int:
     store.delete([key for key in keys if key.rpartition("/")[2] == MANIFEST])
     store.delete(keys)
     # What is half-written in a folder is in no list.
-    for folder in (ATTEMPTS, CHECKPOINTS, ARTIFACTS):
+    for folder in (ATTEMPTS, CHECKPOINTS, ARTIFACTS, LOGS):
         store.delete_folder(folder)
     return len(keys)
 

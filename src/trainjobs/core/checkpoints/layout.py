@@ -8,6 +8,7 @@
       checkpoints/step-00000100-a0003/MANIFEST.json
       artifacts/<name>-a0003/…files…
       artifacts/<name>-a0003/MANIFEST.json
+      logs/attempt-0003/node-1.log.gz
       result.json
 
 The attempt is part of the folder of a checkpoint and of an artifact, so that keys of two attempts never
@@ -26,6 +27,7 @@ MANIFEST = "MANIFEST.json"
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoints"
 ARTIFACTS = "artifacts"
+LOGS = "logs"
 
 # S3 allows keys of 1,024 bytes; common file systems names of 255.
 MAX_KEY_BYTES = 1024
@@ -37,6 +39,7 @@ MAX_ATTEMPT = 10**9
 _CHECKPOINT = re.compile(r"step-(\d{8,16})-a(\d{4,10})")
 _ARTIFACT = re.compile(r"(.+)-a(\d{4,10})")
 _ATTEMPT = re.compile(r"(\d{4,10})\.json")
+_LOG = re.compile(r"logs/attempt-(\d{4,10})/node-(\d{1,6})\.log\.gz")
 _WORD = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PARTIAL = re.compile(r"\..*\.partial")
 
@@ -206,6 +209,17 @@ def parse_artifact_key(key: str) -> ArtifactRef | None:
     """Return the artifact that a key belongs to, or None when it lies elsewhere."""
     parts = key.split("/", 2)
     return parse_artifact_folder("/".join(parts[:2])) if len(parts) == 3 else None
+
+
+def log_key(attempt: int, node_rank: int) -> str:
+    """Return the key of what a node of an attempt printed last: `logs/attempt-0003/node-1.log.gz`."""
+    return f"{LOGS}/attempt-{_attempt(attempt):04d}/node-{node_rank}.log.gz"
+
+
+def parse_log_key(key: str) -> tuple[int, int] | None:
+    """Return (attempt, node) of a log's key, or None when it is not the key of a log."""
+    match = _LOG.fullmatch(key)
+    return (int(match[1]), int(match[2])) if match is not None else None
 
 
 def split_place(place: str) -> tuple[str, str]:
