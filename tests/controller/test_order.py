@@ -66,3 +66,20 @@ def test_a_reason_is_not_lost_while_the_status_cannot_be_written(operator: Opera
     assert world.wait_for_condition("chat", "Failed")["reason"] == "InvalidData"
     assert world.status("chat")["failure"]["message"].endswith("line 7")
     wait_for(lambda: world.jobs("chat") == [], "the job to be stopped")
+
+
+def test_another_default_storage_changes_nothing_for_a_run_that_has_started(operator: Operator, world: World):
+    operator.start()
+    pods = world.begin(run("chat"))
+    there = world.status("chat")["storage"]
+    assert there["uri"].startswith(f"s3://runs/{world.namespace}/SFTRun/chat-")
+    assert there["secretName"] == "s3-keys"
+    operator.kill()
+    operator.start(defaults={"image": "trainer:1", "storageUri": "s3://elsewhere", "storageRegion": "far"})
+    record = {"attempt": 1, "nodeRank": 0, "exitCode": 23, "reason": "TrainingError"}
+    world.end_pod(pods[0], 23, record)
+    second = str(world.wait_for_job("chat", attempt=2)["spec"])
+    assert there["uri"] in second
+    assert "s3-keys" in second
+    assert "elsewhere" not in second
+    assert world.status("chat")["storage"] == there

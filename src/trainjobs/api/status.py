@@ -153,6 +153,21 @@ class DependencyStatus(Section):
     """The model it was resolved to."""
 
 
+class StorageStatus(Section):
+    """Where the run is stored, and by which names its pods reach it."""
+
+    uri: LongText
+    """The run's own folder."""
+    endpoint: LongText | None = None
+    """Endpoint, where it is not AWS."""
+    region: Text | None = None
+    """Region of the bucket."""
+    secret_name: Text | None = None
+    """Secret with the keys."""
+    ca_config_map_name: Text | None = None
+    """ConfigMap with the certificate authority of the endpoint."""
+
+
 class FindingStatus(Section):
     """What an experienced colleague would say of the curves."""
 
@@ -263,6 +278,8 @@ class RunStatus(Section, Exchanged):
     """What the run leaves to take home."""
     dependencies: Annotated[list[DependencyStatus], Field(max_length=16)] = Field(default_factory=list)
     """Runs this one starts from, pinned when it started."""
+    storage: StorageStatus | None = None
+    """Where the run is stored, pinned when it started: another default of the platform changes nothing."""
     findings: Annotated[list[FindingStatus], Field(max_length=32)] = Field(default_factory=list)
     """What an experienced colleague would say of the curves."""
     failure: FailureStatus | None = None

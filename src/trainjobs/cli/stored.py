@@ -23,7 +23,7 @@ from trainjobs.core.checkpoints.manifest import Manifest
 from trainjobs.core.checkpoints.retention import ranked
 from trainjobs.core.figures.scores import direction_of, kind_of
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.core.recipe.resolve import store_uri
+from trainjobs.core.recipe.storage import stored_at
 from trainjobs.core.settings import Settings
 from trainjobs.core.uris import file_uri
 from trainjobs.errors import InvalidRecipe, UsageError
@@ -161,7 +161,7 @@ def _where(path: Path, settings: StorageSettings) -> tuple[str, StorageSettings]
     if run is None or run.spec.checkpoints.storage.uri is None:
         return file_uri(path), settings
     storage = run.spec.checkpoints.storage
-    return store_uri(run, Settings()), replace(
+    return stored_at(run, Settings()).uri, replace(
         settings, endpoint=storage.endpoint or settings.endpoint, region=storage.region or settings.region
     )
 

@@ -18,6 +18,7 @@ from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import DependencyState, JobState, Observed, Patience, PodState, Refusal
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import refusals
+from trainjobs.core.recipe.storage import to_pin
 from trainjobs.core.reports import Heartbeat
 from trainjobs.kube.client import Kube
 from trainjobs.kube.errors import Forbidden, Invalid, NotFound
@@ -111,6 +112,7 @@ class Gatherer:
                 *await self._account(run, jobs),
             ),
             patience=self._patience(run),
+            storage=to_pin(run, self._settings.for_namespace(run.metadata.namespace)),
             # A heartbeat of an attempt that nobody here knows: the status is older than storage.
             stored_attempt=max((beat.attempt for beat in heartbeats), default=0),
             finalizers=tuple(str(one) for one in finalizers) if isinstance(finalizers, list) else (),

@@ -12,6 +12,7 @@ from trainjobs.core.decide import decide
 from trainjobs.core.decide.decision import Decision, Event, StartAttempt
 from trainjobs.core.decide.observed import DependencyState, Observed, PodState
 from trainjobs.core.plan.neutral import Plan, make_plan
+from trainjobs.core.recipe.storage import to_pin
 from trainjobs.core.reports import Directive, Heartbeat, Wait
 from trainjobs.core.settings import Settings
 from trainjobs.local.folder import RunFolder
@@ -108,6 +109,7 @@ class Driver:
             pods=pods,
             heartbeats=server.heartbeats(),
             dependencies=self._dependencies(),
+            storage=to_pin(self._run, self._settings),
             stored_attempt=self._stored_attempt,
         )
         decision = decide(observed, now)

@@ -18,7 +18,7 @@ from trainjobs.core.decide.decision import Event
 from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import DependencyState
 from trainjobs.core.plan.neutral import Plan
-from trainjobs.core.recipe.resolve import store_uri
+from trainjobs.core.recipe.storage import stored_at
 from trainjobs.core.recipe.support import check_support
 from trainjobs.core.reports import Heartbeat, Wait
 from trainjobs.core.settings import Settings
@@ -120,7 +120,7 @@ def run_one(run: Run, options: Options, watcher: Watcher) -> Result:
         with _interruptible(driver) as interrupted:
             run = driver.drive()
         if run.status.phase == Phase.SUCCEEDED:
-            folder.put_away(keep_report=store_uri(run, settings).startswith("s3://"))
+            folder.put_away(keep_report=stored_at(run, settings).uri.startswith("s3://"))
         return Result(run, folder, exit_code(run, was_interrupted=interrupted()), ran=True)
 
 
@@ -232,7 +232,7 @@ def _stored_attempt(run: Run, settings: Settings) -> int:
 
 
 def _store(run: Run, settings: Settings) -> CheckpointStore:
-    return CheckpointStore(open_store(store_uri(run, settings), settings=_reached(run)))
+    return CheckpointStore(open_store(stored_at(run, settings).uri, settings=_reached(run)))
 
 
 def _reached(run: Run) -> StorageSettings:

@@ -22,7 +22,7 @@ from trainjobs.core.decide.progress import latest, moving, reported
 from trainjobs.core.decide.reached import with_milestone
 from trainjobs.core.decide.restart import after_failure
 from trainjobs.core.decide.standing import standing
-from trainjobs.core.decide.starting import Step, begun, next_attempt
+from trainjobs.core.decide.starting import Step, begun, next_attempt, pinned
 from trainjobs.core.decide.stopping import stops
 from trainjobs.core.decide.story import story
 from trainjobs.core.decide.suspension import clock
@@ -115,6 +115,7 @@ def _taken_up(observed: Observed, attempt: Attempt, now: datetime) -> RunStatus:
         job = JobReference(name=attempt.job.name, uid=attempt.job.uid)
         status = status.model_copy(update={"job": job})
     if attempt.exists:
+        status = pinned(status, observed)
         status = status.model_copy(update={"dependencies": list(dependencies(observed).pinned)})
         if conditions.find(status, ConditionType.ACCEPTED) is None:
             status = conditions.true(

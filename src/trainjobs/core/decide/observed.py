@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from trainjobs.api.runs import Run
-from trainjobs.api.status import RunStatus
+from trainjobs.api.status import RunStatus, StorageStatus
 from trainjobs.core.reports import FinalRecord, Heartbeat
 
 
@@ -126,6 +126,8 @@ class Observed:
     dependencies: tuple[DependencyState, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     patience: Patience = Patience()
+    storage: StorageStatus | None = None
+    """Where the run is to be stored, to be pinned when it starts; None: nothing is pinned."""
     stored_attempt: int = 0
     """Highest attempt that storage knows of, as far as anybody told; 0 for none."""
     namespace_terminating: bool = False

@@ -45,4 +45,5 @@ def starts_from(status: RunStatus) -> tuple[object, ...]:
         status.progress_step,
         status.batch_halvings,
         status.dependencies,
+        status.storage,
     )

@@ -53,6 +53,7 @@ def next_attempt(status: RunStatus, observed: Observed, attempt: Attempt, now: d
     due = not_before(status)
     if due is not None and due > now:
         return Step(_restarting(status, due, now), looks=(due,))
+    status = pinned(status, observed)
     if starts_from(status) != starts_from(observed.run.status):
         return Step(status, looks=(now,))
     return _started(status, observed, attempt, now)
@@ -103,6 +104,13 @@ def _started(status: RunStatus, observed: Observed, attempt: Attempt, now: datet
         status = begun(status, number, status.start_time or now)
     fresh = Attempt(number, run.spec.topology.nodes, None, "", (), (), (), None)
     return Step(standing(status, fresh, now, queued=queued, moving=False), start)
+
+
+def pinned(status: RunStatus, observed: Observed) -> RunStatus:
+    """`status` with where the run is stored, for good."""
+    if status.storage is not None:
+        return status
+    return status.model_copy(update={"storage": observed.storage})
 
 
 def begun(status: RunStatus, number: int, start_time: datetime) -> RunStatus:

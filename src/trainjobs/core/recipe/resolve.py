@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from trainjobs.api.algorithm import Algorithm
-from trainjobs.api.checkpoints import Checkpoints
+from trainjobs.api.checkpoints import Checkpoints, Storage
 from trainjobs.api.model_source import ModelSource, RunReference
 from trainjobs.api.runs import PretrainRun, RewardModelRun, RLHFRun, Run, SFTRun
+from trainjobs.api.status import StorageStatus
 from trainjobs.api.training import Training
-from trainjobs.core.checkpoints.layout import run_prefix
 from trainjobs.core.figures.asked import unmeasured
 from trainjobs.core.figures.scores import direction_of
 from trainjobs.core.recipe.extra_arguments import refuse_ours
 from trainjobs.core.recipe.model import Limits, Processes, Recipe, ResolvedModel, RunIdentity, Task
 from trainjobs.core.recipe.pods import accelerators, grace_seconds
 from trainjobs.core.recipe.presets import with_preset
+from trainjobs.core.recipe.storage import base_of, stored_at
 from trainjobs.core.settings import Settings
-from trainjobs.core.uris import below
 from trainjobs.errors import InvalidRecipe
 
 MAX_BATCH = 65536
@@ -41,6 +41,7 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
     if (unknown := next(unmeasured(run), None)) is not None:
         raise InvalidRecipe(": ".join(unknown))
     pinned = _pinned(run)
+    storage = stored_at(run, settings)
     processes = Processes(
         nodes=spec.topology.nodes,
         per_node=_processes_per_node(run, settings),
@@ -63,7 +64,7 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
         adapter=spec.adapter,
         training=_training(spec.training, processes.world_size, halve_batch),
         processes=processes,
-        checkpoints=_checkpoints(run, settings),
+        checkpoints=_checkpoints(run, storage),
         tracking=spec.tracking,
         evaluation=spec.evaluation,
         limits=Limits(
@@ -73,7 +74,7 @@ def resolve(run: Run, settings: Settings, *, halve_batch: int = 0) -> Recipe:
         ),
         command=spec.runtime.command,
         env=spec.runtime.env,
-        store=store_uri(run, settings),
+        store=storage.uri,
     )
 
 
@@ -92,42 +93,12 @@ def task_of(run: Run) -> Task:
             raise InvalidRecipe(f"kind: {run.kind} is not a kind of run")
 
 
-def store_uri(run: Run, settings: Settings) -> str:
-    """Where the run's own folder is in storage.
-
-    Raises:
-        InvalidRecipe: neither the run nor the platform names a storage.
-    """
-    own = run.spec.checkpoints.storage.uri
-    if own is None and settings.run_store is not None:
-        return settings.run_store
-    base = own or settings.storage_uri
-    if not base:
-        raise InvalidRecipe(
-            "spec.checkpoints.storage.uri: no storage is given here and the platform has no default; "
-            "give s3://bucket/prefix or pvc://claim/path"
-        )
-    meta = run.metadata
-    prefix = run_prefix(namespace=meta.namespace, kind=run.kind, name=meta.name, uid=meta.uid)
-    return below(base, prefix)
-
-
-def _checkpoints(run: Run, settings: Settings) -> Checkpoints:
+def _checkpoints(run: Run, storage: StorageStatus) -> Checkpoints:
     checkpoints = run.spec.checkpoints
     best = checkpoints.keep_best
     known = best.model_copy(update={"direction": direction_of(best, _dimensions(run))})
-    storage = checkpoints.storage
-    if storage.uri is None:
-        storage = storage.model_copy(
-            update={
-                "uri": settings.storage_uri,
-                "endpoint": storage.endpoint or settings.storage_endpoint,
-                "region": storage.region or settings.storage_region,
-                "secret_name": storage.secret_name or settings.storage_secret_name,
-                "ca_config_map_name": storage.ca_config_map_name or settings.storage_ca_config_map_name,
-            }
-        )
-    return checkpoints.model_copy(update={"keep_best": known, "storage": storage})
+    reached = Storage.model_validate({**storage.model_dump(), "uri": base_of(run, storage)})
+    return checkpoints.model_copy(update={"keep_best": known, "storage": reached})
 
 
 def _dimensions(run: Run) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.unit.core.decide.building import condition, make_run
 from tests.unit.core.decide.world import World, is_finished
-from trainjobs.api.status import RunStatus
+from trainjobs.api.status import RunStatus, StorageStatus
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.decision import Decision
 from trainjobs.core.decide.observed import Observed
@@ -87,7 +87,10 @@ class Life(RuleBasedStateMachine):
             assert after.completion_time is not None
         if policy.suspend:
             assert decision.start is None
+        if before.storage is not None:
+            assert after.storage == before.storage
         if decision.start is not None:
+            assert after.storage is not None
             assert starts_from(after) == starts_from(before), "an attempt starts from what is not written"
         if is_finished(before):
             assert after == before
@@ -217,6 +220,10 @@ class Life(RuleBasedStateMachine):
         backups = self.world.backups
         self.world.write_status(backups[-min(back, len(backups))])
         self.all_goes_well_for_a_while(then)
+
+    @rule(uri=st.sampled_from(["s3://a", "s3://b"]))
+    def the_platform_has_another_default(self, uri: str) -> None:
+        self.world.storage = StorageStatus(uri=uri)
 
     @precondition(lambda self: self.world.awaits_another())
     @rule(type_=st.sampled_from(["Running", "Succeeded", "Succeeded", "Failed"]))

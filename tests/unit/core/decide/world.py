@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from tests.unit.core.decide.building import START, UID, checkpoints, outcome, with_policy, with_status
 from trainjobs.api.runs import Run
-from trainjobs.api.status import Condition, JobReference, Progress, RunStatus
+from trainjobs.api.status import Condition, JobReference, Progress, RunStatus, StorageStatus
 from trainjobs.core.decide.decision import Decision, StopAttempt
 from trainjobs.core.decide.observed import DependencyState, JobState, Observed, PodState, Termination
 from trainjobs.core.decide.order import ORDER, Part
@@ -48,6 +48,8 @@ class World:
         self.storage_tells = True
         self.held_up = ""
         """Why the kubelets start no container, in their own word."""
+        self.storage = StorageStatus(uri="s3://runs/scores")
+        """Where the platform would store a run that starts now."""
         self.serial = 0
 
     # what the controller sees and does
@@ -71,6 +73,7 @@ class World:
             pods=tuple(self.pods.values()),
             heartbeats=tuple(self.heartbeats.values()),
             dependencies=dependencies,
+            storage=self.storage,
             stored_attempt=max(self.claims, default=0) if self.storage_tells else 0,
         )
 

@@ -11,6 +11,7 @@ from trainjobs.api.training import Training
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.presets import DEFAULTS, PRESETS, with_preset
 from trainjobs.core.recipe.resolve import resolve
+from trainjobs.core.recipe.storage import to_pin
 from trainjobs.core.settings import Settings
 from trainjobs.errors import InvalidRecipe
 
@@ -224,6 +225,32 @@ def test_the_platforms_keys_are_for_the_platforms_storage_only() -> None:
     assert (
         recipe(platform, checkpoints={"storage": {"uri": "s3://own"}}).checkpoints.storage.secret_name is None
     )
+
+
+def test_where_a_run_is_stored_is_pinned_whatever_the_platform_says_later() -> None:
+    then = PLATFORM.model_copy(
+        update={
+            "storage_secret_name": "keys",
+            "storage_endpoint": "https://s3",
+            "storage_region": "here",
+            "storage_ca_config_map_name": "ca",
+        }
+    )
+    run = a_run()
+    started = run.model_copy(
+        update={"status": run.status.model_copy(update={"storage": to_pin(run, then)})},
+    )
+    for later in (PLATFORM, Settings(), Settings(storage_uri="pvc://elsewhere", storage_secret_name="other")):
+        first, next_ = resolve(run, then), resolve(started, later)
+        assert (next_.store, next_.checkpoints.storage) == (first.store, first.checkpoints.storage)
+
+
+def test_nothing_is_pinned_in_a_folder_that_may_be_moved_nor_where_no_storage_is_known() -> None:
+    assert to_pin(a_run(), Settings(run_store="file:///runs/ratings")) is None
+    assert to_pin(a_run(), Settings()) is None
+    own = to_pin(a_run(checkpoints={"storage": {"uri": "s3://own"}}), Settings(run_store="file:///x"))
+    assert own is not None
+    assert own.uri == "s3://own/ml/RewardModelRun/ratings-1a2b3c4d"
 
 
 @pytest.mark.parametrize(
