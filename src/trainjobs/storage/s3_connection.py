@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
@@ -46,8 +45,8 @@ class S3Connection:
     def __init__(self, bucket: str, settings: StorageSettings, budget: MemoryBudget) -> None:
         self.settings = settings
         self.budget = budget
-        keys = find_keys(bucket)
-        config = _config(bucket, settings, keys.provider)
+        keys = find_keys(bucket, settings.keys)
+        config = _config(bucket, settings, keys.provider.config)
         region = config["region"]
         self.place = Place(bucket, settings.endpoint or f"AWS {region}", keys.source, region)
         options = _client_options(settings)
@@ -88,10 +87,10 @@ def _first_answer(settings: StorageSettings) -> float:
     return min(settings.start_seconds / 2, _FIRST_ANSWER_SECONDS)
 
 
-def _config(bucket: str, settings: StorageSettings, provider: Boto3CredentialProvider) -> "S3Config":
+def _config(bucket: str, settings: StorageSettings, given: "S3Config") -> "S3Config":
     config: S3Config = {
         "bucket": bucket,
-        "region": settings.region or provider.config.get("region") or "us-east-1",
+        "region": settings.region or given.get("region") or "us-east-1",
         "virtual_hosted_style_request": settings.addressing is Addressing.VIRTUAL,
         "conditional_put": "etag",
         # Many stores know no deletion of several objects at once, and its answer can be a success that denies

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from trainjobs.errors import InvalidRecipe
 from trainjobs.storage.outage import Outage, Untold
@@ -25,6 +26,8 @@ class StorageSettings:
         endpoint: URL of an S3-compatible server; None for AWS itself.
         region: None for what the credentials' profile says, else `us-east-1`.
         ca_bundle: PEM file with certificates to trust besides the system's.
+        keys: folder with files named as the variables of the keys, which is read again for every request;
+            None, or one without them: keys are looked for as every AWS tool does.
         addressing: `path` works with every server that has no wildcard name in DNS.
         start_seconds: after this long, a server that never answered is reported as unreachable.
         retry_seconds: for this long an operation is tried again while storage is away.
@@ -37,6 +40,7 @@ class StorageSettings:
     endpoint: str | None = None
     region: str | None = None
     ca_bundle: str | None = None
+    keys: Path | None = None
     addressing: Addressing = Addressing.PATH
     start_seconds: float = 8.0
     retry_seconds: float = 300.0
@@ -60,7 +64,8 @@ class StorageSettings:
         """Read the settings from environment variables; an empty one counts as unset.
 
         AWS_ENDPOINT_URL_S3 before AWS_ENDPOINT_URL, AWS_REGION before AWS_DEFAULT_REGION,
-        AWS_CA_BUNDLE, and TRAINJOBS_S3_ADDRESSING (`path`, the default, or `virtual`).
+        AWS_CA_BUNDLE, TRAINJOBS_STORAGE_KEYS (a folder), and TRAINJOBS_S3_ADDRESSING (`path`, the
+        default, or `virtual`).
 
         Raises:
             InvalidRecipe: a value is not usable; names the variable.
@@ -72,5 +77,6 @@ class StorageSettings:
             endpoint=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None,
             region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
             ca_bundle=environment.get("AWS_CA_BUNDLE") or None,
+            keys=Path(keys) if (keys := environment.get("TRAINJOBS_STORAGE_KEYS")) else None,
             addressing=Addressing(addressing),
         )

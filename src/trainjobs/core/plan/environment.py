@@ -11,6 +11,9 @@ WORKSPACE = "/workspace"
 CACHE = "/cache"
 ATTACHED = "/etc/trainjobs"
 STORAGE_CA = "/etc/trainjobs-storage-ca"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+KEYS_FOLDER = "storage-keys"
+"""Below `ATTACHED`: the keys as files, which change with their Secret; variables do not."""
 MASTER_PORT = 23456
 METRICS_PORT = 9464
 
@@ -29,6 +32,9 @@ def environment(plan: Plan, backend: Backend) -> list[JsonValue]:
     """Environment of the container; what the manifest gives goes last, and wins."""
     given = given_environment(plan)
     names = {one["name"] for one in given}
+    if names & set(KEYS):
+        # Keys that the manifest gives are given for good.
+        names.add("TRAINJOBS_STORAGE_KEYS")
     planned = [*_agent(plan, backend), *_storage(plan), _plain("HOME", WORKSPACE)]
     return [*(one for one in planned if one["name"] not in names), *given]
 
@@ -84,6 +90,7 @@ def _storage(plan: Plan) -> list[Object]:
         variables.append(_plain("AWS_CA_BUNDLE", f"{STORAGE_CA}/ca.crt"))
     if storage.secret_name:
         variables += [
+            _plain("TRAINJOBS_STORAGE_KEYS", f"{ATTACHED}/{KEYS_FOLDER}"),
             _secret("AWS_ACCESS_KEY_ID", storage.secret_name, optional=False),
             _secret("AWS_SECRET_ACCESS_KEY", storage.secret_name, optional=False),
             _secret("AWS_SESSION_TOKEN", storage.secret_name, optional=True),

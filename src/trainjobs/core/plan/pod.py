@@ -13,6 +13,8 @@ from trainjobs.api.runs import Run
 from trainjobs.core.plan.environment import (
     ATTACHED,
     CACHE,
+    KEYS,
+    KEYS_FOLDER,
     MASTER_PORT,
     METRICS_PORT,
     STORAGE_CA,
@@ -181,7 +183,7 @@ def _workspace(plan: Plan) -> Object:
 
 
 def _attached(plan: Plan) -> list[JsonValue]:
-    """Recipe and certificate authority, from the pod's own annotations; the token for the status server."""
+    """Recipe and certificate authority, from the pod's annotations; the status server's token; keys."""
     items: list[JsonValue] = [_annotation("recipe.json", labels.RECIPE)]
     found: list[JsonValue] = [{"downwardAPI": {"items": items}}]
     if plan.settings.status_url:
@@ -193,6 +195,10 @@ def _attached(plan: Plan) -> list[JsonValue]:
         found.append({"serviceAccountToken": token})
         if plan.settings.status_ca:
             items.append(_annotation("status-ca.crt", labels.STATUS_CA))
+    if secret := plan.recipe.checkpoints.storage.secret_name:
+        keys: list[JsonValue] = [{"key": key, "path": f"{KEYS_FOLDER}/{key}"} for key in KEYS]
+        # That it is missing is told by the variables, whose error the kubelet writes into the pod's status.
+        found.append({"secret": {"name": secret, "items": keys, "optional": True}})
     return found
 
 
