@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainjobs.agent.child import Child
 from trainjobs.agent.classify import Evidence, classify, last_lines, read_failure
+from trainjobs.agent.destinations import AllParts, Destination, OnePart, Whole
 from trainjobs.agent.finish import Delivery, read_done, read_result
 from trainjobs.agent.heartbeat import Heartbeats
 from trainjobs.agent.history import HistoryTail
@@ -47,8 +48,8 @@ _LAST_WORD_SECONDS = 1.0
 class Attempt:
     """Node 0 claims, uploads and writes the result; the other nodes train and report.
 
-    Checkpoints are whole on node 0: DDP saves there. Sharded ones, of which each node holds a part, will
-    have every node upload its own files before node 0 writes the manifest.
+    Checkpoints are whole on node 0 with DDP, which saves there. Of sharded ones every node uploads its own
+    files, and node 0 writes the manifest when all are there.
     """
 
     def __init__(
@@ -161,15 +162,24 @@ class Attempt:
         return open_run_store(self._recipe, settings, pvc_root=self._options.pvc_root)
 
     def _start_sync(self, store: CheckpointStore) -> CheckpointSync | None:
-        if self._options.node_rank != 0:
+        destination = self._destination(store)
+        if destination is None:
             return None
         return CheckpointSync(
             store,
             self._recipe.checkpoints,
             self._status,
+            destination,
             attempt=self._options.attempt,
             tidy=not self._recipe.command,
         )
+
+    def _destination(self, store: CheckpointStore) -> Destination | None:
+        """Where this node's checkpoints go; None where node 0 has all of them."""
+        attempt, node, processes = self._options.attempt, self._options.node_rank, self._recipe.processes
+        if node > 0:
+            return OnePart(store, attempt, node) if processes.save_in_parts else None
+        return AllParts(store, attempt, processes.nodes) if processes.save_in_parts else Whole(store, attempt)
 
     def _train(
         self, server: AgentServer, prepared: Prepared, store: CheckpointStore, sync: CheckpointSync | None
@@ -269,6 +279,8 @@ class Attempt:
         sync.drain(_DELIVERY_SECONDS)
         if sync.fenced is not None:
             raise sync.fenced
+        if self._options.node_rank > 0:
+            return None
         delivery = Delivery(
             store,
             self._status,

@@ -13,6 +13,7 @@ from trainjobs.agent.places import volume_uri
 from trainjobs.api.checkpoints import Resume as ResumeSection
 from trainjobs.core.checkpoints.claim import Claim
 from trainjobs.core.checkpoints.layout import CheckpointRef
+from trainjobs.core.checkpoints.parts import Needs
 from trainjobs.core.checkpoints.resume import Resume, ResumeFrom, ResumePolicy
 from trainjobs.core.checkpoints.resumption import ExternalCheckpoint, ResumePoint, Resumption
 from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL
@@ -117,6 +118,8 @@ class Restorer:
     """Told the URI of a checkpoint that is passed over, and why."""
     of_own_training: bool = field(kw_only=True)
     """False where a script of the user's own resumes."""
+    needs: Needs = field(kw_only=True)
+    """Which files of a checkpoint of several nodes this node reads."""
 
     def pass_over(self, ref: CheckpointRef, error: CorruptCheckpoint) -> None:
         """Say that a checkpoint of this run is damaged, and that an older one is tried in its place."""
@@ -147,7 +150,7 @@ class Restorer:
             return None
         if isinstance(resume, CheckpointRef):
             self._clear(target)
-            step = self.store.restore(resume, target).step
+            step = self.store.restore(resume, target, self.needs).step
         else:
             step = self._fetch_external(resume.uri, target)
         _log.info("goes on from step %d", step)
@@ -158,7 +161,7 @@ class Restorer:
             source = open_to_read(volume_uri(uri, self.pvc_root), settings=self.settings)
             require_checkpoint(source, of_own_training=self.of_own_training)
             self._clear(target)
-            return fetch_folder(source, target).step
+            return fetch_folder(source, target, self.needs).step
         except CorruptCheckpoint as error:
             # It will be no better at the next attempt.
             raise InvalidRecipe(f"{_FIELD}: {error}; name another checkpoint") from error

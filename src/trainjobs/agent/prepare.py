@@ -11,6 +11,7 @@ from trainjobs.agent.options import Options
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
 from trainjobs.agent.workspace import Workspace
+from trainjobs.core.checkpoints.parts import Needs, everything, needed_by
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import Preempted
 from trainjobs.storage.checkpoints import CheckpointStore
@@ -49,6 +50,7 @@ def prepare(
         options.pvc_root,
         status.pass_over,
         of_own_training=not recipe.command,
+        needs=_needs(recipe, options.node_rank),
     )
     status.enter("Fetching")
     # What an earlier attempt went on from only takes room now.
@@ -74,6 +76,14 @@ def prepare(
     finally:
         fetch.abandon()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _needs(recipe: Recipe, node_rank: int) -> Needs:
+    """What a node reads of a checkpoint: of DeepSpeed's shards its own; other libraries deal out anew."""
+    processes = recipe.processes
+    if processes.strategy.type != "DeepSpeed":
+        return everything
+    return needed_by(range(node_rank * processes.per_node, (node_rank + 1) * processes.per_node))
 
 
 def _inputs(fetched: Fetched, claimed: Claimed, workspace: Workspace) -> Inputs:

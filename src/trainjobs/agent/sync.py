@@ -6,7 +6,9 @@ import shutil
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
+from trainjobs.agent.destinations import Destination
 from trainjobs.agent.status import Status
 from trainjobs.agent.stored import retention_of, stored
 from trainjobs.agent.watch import LocalCheckpoint
@@ -29,27 +31,43 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _TRIES_OF_A_CHANGING_FOLDER = 5
 _SHORT_OF_DISK_BYTES = 1 << 30
+_LOOK_FOR_PARTS_SECONDS = 1.0
+# A node that is lost ends the attempt: this is for one that lives and cannot upload.
+_LONGEST_WAIT_FOR_PARTS_SECONDS = 3600.0
 
 
 class CheckpointSync:
     """Uploads what it is given, oldest first, until it is closed; storage may be away meanwhile."""
 
     def __init__(
-        self, store: CheckpointStore, checkpoints: Checkpoints, status: Status, *, attempt: int, tidy: bool
+        self,
+        store: CheckpointStore,
+        checkpoints: Checkpoints,
+        status: Status,
+        destination: Destination,
+        *,
+        attempt: int,
+        tidy: bool,
     ) -> None:
         """Start the thread.
 
         Args:
+            destination: how a checkpoint gets to storage from this node; node 0 keeps order there, too.
             tidy: delete local folders that are in storage and that training needs no more; a user's own
                 script keeps its own order, except when the disk runs short.
         """
         self._store = store
+        self._destination = destination
         self._retention = retention_of(checkpoints)
         self._status = status
         self._attempt = attempt
         self._tidy = tidy
         self._pending: list[LocalCheckpoint] = []
         self._local: list[LocalCheckpoint] = []
+        self._awaited: dict[Path, float] = {}
+        """Whose own files are in storage, and since when other nodes' are waited for."""
+        self._looked: dict[Path, float] = {}
+        """When it was last looked for those."""
         self._changed = threading.Condition()
         self._closing = False
         self._pause = _FIRST_PAUSE
@@ -93,7 +111,7 @@ class CheckpointSync:
     def _run(self) -> None:
         while (checkpoint := self._next()) is not None:
             try:
-                self._upload(checkpoint)
+                whole = self._upload(checkpoint)
             except Fenced as error:
                 _log.error("checkpoint of step %d is refused: %s", checkpoint.step, error)
                 self.fenced = error
@@ -108,24 +126,67 @@ class CheckpointSync:
                 where = error.filename or checkpoint.path
                 self._failed(StorageUnavailable(f"{where}: {error.strerror or error}"))
             else:
-                self._arrived(checkpoint)
+                if whole:
+                    self._arrived(checkpoint)
+                else:
+                    self._awaits_parts(checkpoint)
 
     def _next(self) -> LocalCheckpoint | None:
+        """Return the oldest that is not begun; where all wait for other nodes, in a moment one of those."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closing)
-            return None if self._closing or not self._pending else self._pending[0]
+            if not self._not_begun():
+                self._changed.wait_for(lambda: self._not_begun() or self._closing, _LOOK_FOR_PARTS_SECONDS)
+            if self._closing or not self._pending:
+                return None
+            longest_ago = sorted(self._pending, key=lambda one: self._looked.get(one.path, 0.0))
+            return (self._not_begun() or longest_ago)[0]
 
-    def _upload(self, checkpoint: LocalCheckpoint) -> None:
-        started = time.monotonic()
-        manifest = self._store.save(
-            checkpoint.path, step=checkpoint.step, attempt=self._attempt, metrics=checkpoint.metrics
+    def _not_begun(self) -> list[LocalCheckpoint]:
+        return [checkpoint for checkpoint in self._pending if checkpoint.path not in self._awaited]
+
+    def _awaits_parts(self, checkpoint: LocalCheckpoint) -> None:
+        """Go on with others and come back to it: not for ever, and not once a newer one is whole.
+
+        Nodes upload in one order: a part that is not there when a newer one is was given up.
+        """
+        now = time.monotonic()
+        with self._changed:
+            since = self._awaited.setdefault(checkpoint.path, now)
+            self._looked[checkpoint.path] = now
+            superseded = any(other.step > checkpoint.step for other in self._local)
+            if not superseded and now - since < _LONGEST_WAIT_FOR_PARTS_SECONDS:
+                return
+            self._drop(checkpoint)
+        _log.warning(
+            "checkpoint of step %d is given up: not every node has stored its part of it", checkpoint.step
         )
+        self._status.upload_failures += 1
+        self._tell()
+
+    def _drop(self, checkpoint: LocalCheckpoint) -> None:
+        """Have nothing more to do with it."""
+        self._pending = [other for other in self._pending if other.path != checkpoint.path]
+        self._awaited.pop(checkpoint.path, None)
+        self._looked.pop(checkpoint.path, None)
+        self._destination.forget(checkpoint)
+        self._changed.notify_all()
+
+    def _upload(self, checkpoint: LocalCheckpoint) -> bool:
+        """Bring it to storage; False while other nodes' parts are missing there."""
+        started = time.monotonic()
+        manifest = self._destination.bring(checkpoint)
+        if manifest is None:
+            return False
         self._status.upload_bytes += manifest.size
         self._status.upload_seconds += time.monotonic() - started
         self._status.checkpoint_bytes = manifest.size
-        _log.info("checkpoint of step %d is in storage (%d bytes)", checkpoint.step, manifest.size)
-        self._prune()
-        self.refresh()
+        part = f"part {self._destination.node_rank} of the " if self._destination.node_rank else ""
+        _log.info("%scheckpoint of step %d is in storage (%d bytes)", part, checkpoint.step, manifest.size)
+        if self._destination.node_rank == 0:
+            self._prune()
+            self.refresh()
+        return True
 
     def _prune(self) -> None:
         """Delete what is kept no longer; where that cannot be, storage fills up, and nothing is lost."""
@@ -146,7 +207,7 @@ class CheckpointSync:
 
     def _arrived(self, checkpoint: LocalCheckpoint) -> None:
         with self._changed:
-            self._pending = [other for other in self._pending if other.path != checkpoint.path]
+            self._drop(checkpoint)
             self._local.append(checkpoint)
             self._pause, self._tries, self.last_error = _FIRST_PAUSE, 0, None
             if self._tidy or self._short_of_disk(checkpoint):
@@ -169,8 +230,7 @@ class CheckpointSync:
         with self._changed:
             self._tries = 0
             self.last_error = error if refused else self.last_error
-            self._pending = [other for other in self._pending if other.path != checkpoint.path]
-            self._changed.notify_all()
+            self._drop(checkpoint)
         self._tell()
 
     def _failed(self, error: TrainjobsError) -> None:
@@ -202,7 +262,7 @@ class CheckpointSync:
         for ref in gone:
             checkpoint = by_ref[ref]
             _log.info("checkpoint of step %d is superseded before it was stored", checkpoint.step)
-            self._pending.remove(checkpoint)
+            self._drop(checkpoint)
             if self._tidy or short:
                 shutil.rmtree(checkpoint.path, ignore_errors=True)
 

@@ -66,6 +66,8 @@ class SavedMark(Section, Exchanged):
     count for choosing the best."""
     blocked_seconds: float = 0.0
     """How long training stood still for this save, staging included."""
+    processes: int = 1
+    """How many processes saved it together, on all nodes."""
 
 
 class Failure(Section, Exchanged):

@@ -24,6 +24,7 @@ from trainjobs.core.checkpoints.layout import (
 )
 from trainjobs.core.checkpoints.line import on_the_line
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
+from trainjobs.core.checkpoints.parts import Needs, all_files, everything, part_folder
 from trainjobs.core.checkpoints.retention import Retention, left_behind, to_delete
 from trainjobs.errors import AccessDenied, CorruptCheckpoint
 from trainjobs.storage.artifacts import artifacts_of
@@ -33,6 +34,7 @@ from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
 from trainjobs.storage.transfer import in_parallel, upload_folder
 
 NO_METRICS: Mapping[str, float] = {}
+NO_PARTS: Mapping[int, Manifest] = {}
 
 
 def _now() -> datetime:
@@ -71,21 +73,76 @@ class CheckpointStore:
             InvalidData: the folder is empty, or a file changed while it was read.
         """
         ref = CheckpointRef(step, attempt)
+        return self.stored(ref) or self.commit(ref, self.upload(ref, source), metrics=metrics)
+
+    def stored(self, ref: CheckpointRef) -> Manifest | None:
+        """Return the manifest of a checkpoint of ours that is complete already.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        self.attempts.require_newest(ref.attempt)
+        return self._manifest(ref)
+
+    def upload(self, ref: CheckpointRef, source: Path) -> tuple[FileEntry, ...]:
+        """Store node 0's files of a checkpoint, which does not exist yet; return them for `commit`.
+
+        Raises:
+            InvalidData: the folder is empty, or a file changed while it was read.
+        """
+        return upload_folder(self.store.at(ref.folder), source)
+
+    def commit(
+        self,
+        ref: CheckpointRef,
+        own: tuple[FileEntry, ...],
+        *,
+        parts: Mapping[int, Manifest] = NO_PARTS,
+        metrics: Mapping[str, float] = NO_METRICS,
+    ) -> Manifest:
+        """Write the manifest that makes a checkpoint exist, over node 0's files and the other nodes' parts.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+            InvalidRecipe: a file of node 0 lies where other nodes' parts do.
+        """
+        return self._write_manifest(
+            ref.folder, all_files(own, parts), step=ref.step, attempt=ref.attempt, metrics=metrics
+        )
+
+    def save_part(
+        self, source: Path, *, node: int, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
+    ) -> Manifest:
+        """Store what another node than node 0 has of a checkpoint, its manifest last.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+            InvalidData: the folder is empty, or a file changed while it was read.
+        """
+        ref = CheckpointRef(step, attempt)
         self.attempts.require_newest(attempt)
-        there = self._manifest(ref)
+        there = self.part(ref, node)
         if there is not None:
             return there
-        files = upload_folder(self.store.at(ref.folder), source)
-        return self._write_manifest(ref.folder, files, step=step, attempt=attempt, metrics=metrics)
+        folder = f"{ref.folder}/{part_folder(node)}"
+        files = upload_folder(self.store.at(folder), source)
+        return self._write_manifest(folder, files, step=step, attempt=attempt, metrics=metrics)
 
-    def restore(self, ref: CheckpointRef, target: Path) -> Manifest:
+    def part(self, ref: CheckpointRef, node: int) -> Manifest | None:
+        """Return the manifest of a node's part, or None while it is not there, or not whole."""
+        return self._readable(f"{ref.folder}/{part_folder(node)}", ref)
+
+    def restore(self, ref: CheckpointRef, target: Path, needs: Needs = everything) -> Manifest:
         """Fetch a checkpoint into a folder, each file verified.
+
+        Args:
+            needs: which files of a checkpoint of several nodes this one reads.
 
         Raises:
             CorruptCheckpoint: the checkpoint has no valid manifest, or a file is damaged.
         """
-        self._read(ref)
-        return fetch_folder(self.store.at(ref.folder), target)
+        self._read(ref.folder, ref)
+        return fetch_folder(self.store.at(ref.folder), target, needs)
 
     def prune(
         self, retention: Retention, *, attempt: int, protected: Collection[CheckpointRef] = ()
@@ -144,17 +201,20 @@ class CheckpointStore:
         ]
 
     def _manifest(self, ref: CheckpointRef) -> Manifest | None:
+        return self._readable(ref.folder, ref)
+
+    def _readable(self, folder: str, ref: CheckpointRef) -> Manifest | None:
         try:
-            return self._read(ref)
+            return self._read(folder, ref)
         except CorruptCheckpoint:
             # A checkpoint without a valid manifest does not exist; `verify` says why.
             return None
 
-    def _read(self, ref: CheckpointRef) -> Manifest:
-        manifest = read_manifest(self.store.at(ref.folder))
+    def _read(self, folder: str, ref: CheckpointRef) -> Manifest:
+        manifest = read_manifest(self.store.at(folder))
         there = CheckpointRef(manifest.step, manifest.attempt)
         if there != ref:
-            raise CorruptCheckpoint(f"{self.store.uri}/{ref.manifest_key}: is the manifest of {there}")
+            raise CorruptCheckpoint(f"{self.store.uri}/{folder}/{MANIFEST}: is the manifest of {there}")
         return manifest
 
     def _write_manifest(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trainjobs.core.checkpoints.layout import MANIFEST
 from trainjobs.core.checkpoints.manifest import Manifest
+from trainjobs.core.checkpoints.parts import Needs, everything
 from trainjobs.errors import CorruptCheckpoint
 from trainjobs.storage.store import ObjectNotFound, Store
 from trainjobs.storage.transfer import damage, download_folder
@@ -33,14 +34,17 @@ def read_manifest(store: Store) -> Manifest:
     return Manifest.from_json(data, source)
 
 
-def fetch_folder(store: Store, target: Path) -> Manifest:
+def fetch_folder(store: Store, target: Path, needs: Needs = everything) -> Manifest:
     """Fetch the checkpoint or artifact at the root of a store into a folder, each file verified.
+
+    Args:
+        needs: which files of a checkpoint of several nodes this one reads.
 
     Raises:
         CorruptCheckpoint: there is no valid manifest, or a file is damaged; names it.
     """
     manifest = read_manifest(store)
-    download_folder(store, manifest, target)
+    download_folder(store, manifest, target, needs)
     return manifest
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest, entry_path
+from trainjobs.core.checkpoints.parts import Needs, everything, files_here
 from trainjobs.errors import CorruptCheckpoint, InvalidData, InvalidRecipe
 from trainjobs.storage.files import digest_of
 from trainjobs.storage.settings import MIB
@@ -63,8 +64,10 @@ def upload_folder(
     return in_parallel(upload, files_of(source), store.files_at_once)
 
 
-def download_folder(store: Store, manifest: Manifest, target: Path) -> int:
-    """Read every file that a manifest names into a folder; return the bytes fetched.
+def download_folder(store: Store, manifest: Manifest, target: Path, needs: Needs = everything) -> int:
+    """Read the files that a manifest names, those that are needed, into a folder; return the bytes fetched.
+
+    What several nodes wrote comes into one folder, as each of them had it.
 
     A file that is there already with the right checksum is not fetched again, so that a download
     that was cut off goes on where it was.
@@ -74,8 +77,8 @@ def download_folder(store: Store, manifest: Manifest, target: Path) -> int:
         InvalidRecipe: a link in the target leads out of it.
     """
 
-    def download(entry: FileEntry) -> int:
-        path = _inside(target, entry.path)
+    def download(item: tuple[str, FileEntry]) -> int:
+        path, entry = _inside(target, item[0]), item[1]
         expected = Digest(entry.size, entry.sha256)
         if _has(path, expected):
             return 0
@@ -87,7 +90,7 @@ def download_folder(store: Store, manifest: Manifest, target: Path) -> int:
             ) from error
         return entry.size
 
-    biggest_first = sorted(manifest.files, key=lambda entry: -entry.size)
+    biggest_first = sorted(files_here(manifest.files, needs).items(), key=lambda item: -item[1].size)
     return sum(in_parallel(download, biggest_first, store.files_at_once))
 
 

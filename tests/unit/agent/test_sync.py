@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.attempts import begin
+from trainjobs.agent.destinations import AllParts, OnePart, Whole
 from trainjobs.agent.status import Status
 from trainjobs.agent.stored import fetch_best_weights, retention_of
 from trainjobs.agent.sync import CheckpointSync
@@ -47,7 +48,7 @@ class Place:
         self.status = Status(RECIPE, attempt=1, node_rank=0)
 
     def sync(self, *, tidy: bool = True) -> CheckpointSync:
-        return CheckpointSync(self.store, KEEP, self.status, attempt=1, tidy=tidy)
+        return CheckpointSync(self.store, KEEP, self.status, Whole(self.store, 1), attempt=1, tidy=tidy)
 
     def checkpoint(self, step: int, **metrics: float) -> LocalCheckpoint:
         path = self.root / "output" / f"checkpoint-{step}"
@@ -161,3 +162,36 @@ def test_the_best_weights_of_an_earlier_attempt_are_brought_along(place):
     weights.write_bytes(b"X")
     assert fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder, told) is None
     assert "the last weights are the result" in place.status.heartbeat().damaged[0].message
+
+
+def of_two_nodes(place: Place) -> CheckpointSync:
+    return CheckpointSync(
+        place.store, KEEP, place.status, AllParts(place.store, 1, nodes=2), attempt=1, tidy=True
+    )
+
+
+def test_newer_checkpoints_go_on_while_another_node_s_part_is_missing(place: Place) -> None:
+    sync = of_two_nodes(place)
+    sync.add(place.checkpoint(1, eval_loss=0.1))
+    sync.add(place.checkpoint(2, eval_loss=0.2))
+    assert not sync.drain(1.5)
+    assert not place.store.complete()
+    part = place.root / "part"
+    part.mkdir()
+    (part / "shard.pt").write_bytes(b"s")
+    place.store.save_part(part, node=1, step=2, attempt=1)
+    # The other node uploads in one order: the part of step 1 will not come any more.
+    assert sync.drain(60)
+    assert place.store.complete().keys() == {CheckpointRef(2, 1)}
+    sync.close()
+
+
+def test_a_part_is_this_node_s_own_business(place: Place) -> None:
+    sync = CheckpointSync(place.store, KEEP, place.status, OnePart(place.store, 1, 3), attempt=1, tidy=True)
+    for step in (1, 2, 3):
+        sync.add(place.checkpoint(step, eval_loss=step / 10))
+    assert sync.drain(60)
+    assert place.store.part(CheckpointRef(3, 1), 3) is not None
+    assert not place.store.complete()
+    assert place.local() == [1, 3]
+    sync.close()

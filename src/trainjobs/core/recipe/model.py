@@ -70,6 +70,11 @@ class Processes(Section):
         """Processes in all."""
         return self.nodes * self.per_node
 
+    @property
+    def save_in_parts(self) -> bool:
+        """Whether every node has a part of a checkpoint, not node 0 all of it."""
+        return self.nodes > 1 and self.strategy.type != "DDP"
+
 
 class Limits(Section):
     """What the agents watch: seconds."""

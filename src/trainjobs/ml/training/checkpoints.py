@@ -107,9 +107,11 @@ class LibraryCheckpoints:
         dist.barrier()
         if trainer.is_local_process_zero():
             written = self._output / _SAVING / f"{CHECKPOINT_PREFIX}{step}"
-            shutil.copytree(self._constants, written, dirs_exist_ok=True)
-            for name, text in past_of(self._output).items():
-                (written / name).write_text(text, encoding="utf-8")
+            if trainer.is_world_process_zero():
+                # What is the same for all: the other nodes add what their own processes have.
+                shutil.copytree(self._constants, written, dirs_exist_ok=True)
+                for name, text in past_of(self._output).items():
+                    (written / name).write_text(text, encoding="utf-8")
             blocked = time.monotonic() - started
             write_record(written / SAVED_MARK, _mark(trainer, blocked))
             target = self._output / f"{CHECKPOINT_PREFIX}{step}"
@@ -134,6 +136,7 @@ def _mark(trainer: Trainer, blocked: float) -> SavedMark:
         epoch=state.epoch or 0.0,
         metrics=figures_of(measured[-1]) if measured else {},
         blocked_seconds=blocked,
+        processes=trainer.args.world_size,
     )
 
 

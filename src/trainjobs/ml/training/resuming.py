@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from transformers import TrainerState
 from transformers.trainer_pt_utils import safe_globals
 
 from trainjobs.api.topology import DeepSpeed
-from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL
+from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL, SAVED_MARK, SavedMark
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
 from trainjobs.ml.modeling.scoring_config import SCORING_CONFIG
@@ -21,7 +22,7 @@ _NEEDED = ("trainer_state.json", SCORING_CONFIG, DATA_RECORD)
 _OPTIMIZER = ("optimizer.pt", "scheduler.pt")
 """The library goes on without them, from a fresh optimiser, and says nothing."""
 _SHARDS = "global_step*/*zero_pp_rank_*_optim_states.pt"
-"""DeepSpeed writes one for each process."""
+"""DeepSpeed writes one for each process, and each process reads its own."""
 _CHECKPOINT = re.compile(rf"\.?{CHECKPOINT_PREFIX}(\d+)(\.partial)?")
 
 
@@ -81,15 +82,24 @@ def _check_shards(checkpoint: Path, recipe: Recipe) -> None:
     stage = (recipe.processes.strategy.deep_speed or DeepSpeed()).stage
     if stage == 0:
         return
-    shards, processes = len(list(checkpoint.glob(_SHARDS))), recipe.processes.world_size
-    if not shards:
-        raise CorruptCheckpoint(f"{checkpoint} has no optimizer shards: resume from another checkpoint")
-    if shards != processes:
+    saved, processes = _saved_by(checkpoint), recipe.processes.world_size
+    if saved != processes:
         raise InvalidRecipe(
-            f"spec.topology: {checkpoint.name} was saved by {shards} processes, and DeepSpeed cannot go on"
-            f" from it with {processes}: set nodes x processesPerNode to {shards} again,"
+            f"spec.topology: {checkpoint.name} was saved by {saved} processes, and DeepSpeed cannot go on"
+            f" from it with {processes}: set nodes x processesPerNode to {saved} again,"
             " or begin anew with spec.checkpoints.resume: Never"
         )
+    if len(list(checkpoint.glob(_SHARDS))) < recipe.processes.per_node:
+        raise CorruptCheckpoint(
+            f"{checkpoint} lacks optimizer shards of this node's processes: resume from another checkpoint"
+        )
+
+
+def _saved_by(checkpoint: Path) -> int:
+    try:
+        return SavedMark.from_json((checkpoint / SAVED_MARK).read_bytes()).processes
+    except (OSError, ValidationError) as error:
+        raise CorruptCheckpoint(f"{checkpoint}/{SAVED_MARK} cannot be read: {error}") from error
 
 
 def forget_after(output: Path, step: int) -> None:

@@ -1,0 +1,74 @@
+"""Sharded checkpoints of several nodes: every node has a part, and the run goes on from storage alone."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Bench
+from tests.cli.runs import until
+from tests.cli.test_run import processes_of
+from tests.cli.test_trained import base, manifest  # noqa: F401
+from trainjobs.core.uris import file_uri
+
+STEPS = 60
+
+
+def run(bench: Bench, base: Path, stage: int) -> Path:  # noqa: F811
+    """A run on two nodes with a process each, which share optimiser (and weights) by ZeRO."""
+    strategy = {"type": "DeepSpeed", "deepSpeed": {"stage": stage}}
+    return manifest(
+        bench,
+        base,
+        topology={"nodes": 2, "processesPerNode": 1, "strategy": strategy},
+        training={"maxSteps": STEPS, "epochs": None, "evalEverySteps": 20},
+        checkpoints={"saveEverySteps": 10, "storage": {"uri": file_uri(bench.folder / "kept")}},
+    )
+
+
+def losses(bench: Bench) -> dict[int, float]:
+    """Loss by step, as the report has it."""
+    (found,) = bench.folder.glob("kept/default/RewardModelRun/tiny-*/artifacts/report-a*/metrics.jsonl")
+    records: list[dict[str, Any]] = [json.loads(line) for line in found.read_text().splitlines()]
+    return {one["step"]: one["metrics"]["loss"] for one in records if "loss" in one["metrics"]}
+
+
+def whole(bench: Bench) -> list[Path]:
+    """Checkpoints that exist, in storage."""
+    return sorted(path.parent for path in bench.folder.glob("kept/default/*/*/checkpoints/*/MANIFEST.json"))
+
+
+@pytest.mark.parametrize("stage", [2, pytest.param(3, marks=pytest.mark.acceptance)])
+def test_a_run_killed_on_two_nodes_goes_on_from_both_parts_with_equal_losses(
+    bench: Bench,
+    base: Path,  # noqa: F811
+    tmp_path: Path,
+    stage: int,
+) -> None:
+    ended = bench.run("run", run(bench, base, stage))
+    assert ended.returncode == 0, ended.stderr
+    expected = losses(bench)
+    assert len(expected) == STEPS
+    newest = whole(bench)[-1]
+    assert (newest / "parts/0001/MANIFEST.json").is_file()
+    assert list(newest.glob("global_step*/*zero_pp_rank_0_*optim_states.pt"))
+    assert list(newest.glob("parts/0001/global_step*/*zero_pp_rank_1_*optim_states.pt"))
+
+    (tmp_path / "other").mkdir()
+    other = Bench(tmp_path / "other")
+    killed = other.start("run", run(other, base, stage))
+    until("a checkpoint of both nodes", lambda: whole(other))
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    until("the end of all its processes", lambda: not processes_of(other.place("tiny")))
+    # Machines are replaced: what storage has is all there is.
+    shutil.rmtree(other.place("tiny") / "work")
+    again = other.run("run", run(other, base, stage))
+    assert again.returncode == 0, again.stderr
+    (stats,) = other.folder.glob("kept/default/*/*/artifacts/report-a0002/training_stats.json")
+    assert 0 < json.loads(stats.read_text())["resumedFromStep"] < STEPS
+    assert losses(other) == pytest.approx(expected, abs=1e-6)
