@@ -39,7 +39,7 @@ def refusal(server: S3Server, error: type[TrainjobsError]) -> str:
 
 
 def test_keys_are_not_kept_longer_than_botocore_lets_them_last(token: Path):
-    provider = find_keys("identity").provider
+    provider = find_keys("identity", None).provider
     left = provider.credentials._mandatory_refresh_timeout
     assert provider.ttl <= timedelta(seconds=left)
 
