@@ -22,7 +22,12 @@ Object = dict[str, Any]
 MONITORED: Final[Values] = {
     "monitoring": {
         "serviceMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}},
-        "podMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}},
+        "podMonitor": {
+            "enabled": True,
+            "interval": "1m",
+            "labels": {"release": "prometheus"},
+            "sampleLimit": 200,
+        },
         "prometheusRule": {"enabled": True, "checkpointAgeHours": 1.5, "labels": {"release": "prometheus"}},
         "dashboards": {
             "enabled": True,

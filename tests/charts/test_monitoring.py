@@ -86,6 +86,21 @@ def test_the_panels_of_a_dashboard_are_apart_and_prometheus_reads_what_they_ask(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_whose_series_an_agents_are_says_its_pod_and_not_what_it_serves() -> None:
+    (monitor,) = of_kind(render(MONITORED), "PodMonitor")
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+
+    assert endpoint["honorLabels"] is False
+    assert monitor["spec"]["sampleLimit"] == 200
+    told = {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]}
+    assert told.keys() >= set(metrics.RUN_LABELS)
+    assert told["namespace"] == ["__meta_kubernetes_namespace"]
+    keep, drop = endpoint["metricRelabelings"]
+    kept = {name for name in SERIES if re.fullmatch(keep["regex"], name)}
+    assert kept == {one.name for one in metrics.AGENT}
+    assert all(re.fullmatch(drop["regex"], f"exported_{name}") for name in metrics.RUN_LABELS)
+
+
 RUN = 'namespace="a", kind="SFTRun", run="r"'
 QUEUE = "trainjobs_workqueue_latency_seconds_bucket"
 

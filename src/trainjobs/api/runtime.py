@@ -20,6 +20,13 @@ class EnvVar(Section):
     """Its value; secrets come by Secret, never here."""
 
 
+class PullSecret(Section):
+    """A Secret with the credentials of a registry."""
+
+    name: Name
+    """Its name, in the run's namespace."""
+
+
 class Runtime(Section):
     """Image and command."""
 
@@ -27,8 +34,8 @@ class Runtime(Section):
     """Image of the run's nodes; default is the chart's."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the image is pulled."""
-    image_pull_secrets: Annotated[list[Name], Field(max_length=8)] = Field(default_factory=list)
-    """Secrets for private registries."""
+    image_pull_secrets: Annotated[list[PullSecret], Field(max_length=8)] = Field(default_factory=list)
+    """Secrets for private registries, as pods name them: `[{name: registry}]`."""
     service_account_name: Name | None = None
     """ServiceAccount of the run's pods; one that the chart allows for this namespace."""
     command: Annotated[list[LongText], Field(max_length=64)] = Field(default_factory=list)

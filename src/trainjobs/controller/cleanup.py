@@ -7,18 +7,44 @@ from trainjobs.api import labels
 from trainjobs.api.runs import Run
 from trainjobs.core.decide.decision import StartAttempt
 from trainjobs.core.plan.environment import STORAGE_CA
-from trainjobs.core.plan.neutral import base_name, make_plan
+from trainjobs.core.plan.merge import merged
+from trainjobs.core.plan.neutral import Plan, base_name, make_plan
 from trainjobs.core.plan.objects import Object, child, children, text
+from trainjobs.core.plan.platform import trusted_template
 from trainjobs.core.plan.pod import owner_labels, owner_references, pod_template
 from trainjobs.core.plan.pytorchjob import backend
 from trainjobs.core.plan.render import with_assumed_models
-from trainjobs.core.plan.sources import CLAIMS
+from trainjobs.core.plan.sources import CLAIMS, CONFIG_MAPS
 from trainjobs.core.settings import Settings
+from trainjobs.errors import InvalidRecipe
 from trainjobs.kube.client import Kube
 from trainjobs.kube.errors import AlreadyExists, Forbidden, Invalid, NamespaceTerminating
 from trainjobs.kube.resources import JOBS
 
 CONTAINER: Final = "clean-up"
+OF_THE_PLATFORM: Final = (
+    "automountServiceAccountToken",
+    "priorityClassName",
+    "runtimeClassName",
+    "securityContext",
+    "serviceAccountName",
+)
+OF_THE_RUN: Final = (
+    "affinity",
+    "dnsConfig",
+    "dnsPolicy",
+    "hostAliases",
+    "imagePullSecrets",
+    "nodeSelector",
+    "tolerations",
+)
+PROXIES: Final = frozenset(
+    name
+    for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (upper, upper.lower())
+)
+SMALL_FILES: Final = frozenset({"configMap", "secret"})
+"""Volumes of certificate authorities and the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +108,28 @@ def job_name(run: Run) -> str:
 def clean_up_job(run: Run, settings: Settings, image: str) -> Object:
     """The Job that deletes a run's folder in storage; it goes with the run.
 
-    It has what the run's own pods have: the keys, the certificate authority, the claim, the ServiceAccount.
+    It has what the run's own pods have: the keys, the certificate authority, the claim, the ServiceAccount,
+    the way to a node, to images and to storage; and it queues where the run queued.
     """
     run = with_assumed_models(run)
     plan = make_plan(run, StartAttempt(attempt=1, halve_batch=0, queued=False), settings)
-    planned = child(pod_template(plan, backend(plan)), "spec")
-    container = _container(children(planned, "containers")[0], plan.recipe.store, image)
+    like = _like(plan)
+    container = _container(plan, like, image)
     mounted = {text(mount, "name") for mount in children(container, "volumeMounts")}
-    kept = ("automountServiceAccountToken", "securityContext", "serviceAccountName", "imagePullSecrets")
     pod: Object = {
-        **{name: planned[name] for name in kept if name in planned},
+        **{name: like[name] for name in (*OF_THE_PLATFORM, *OF_THE_RUN) if name in like},
         "restartPolicy": "Never",
         "containers": [container],
-        "volumes": [one for one in children(planned, "volumes") if text(one, "name") in mounted],
+        "volumes": [one for one in children(like, "volumes") if text(one, "name") in mounted],
     }
+    queue = run.spec.run_policy.queue_name
     return {
         "apiVersion": JOBS.api_version,
         "kind": JOBS.kind,
         "metadata": {
             "name": job_name(run),
             "namespace": run.metadata.namespace,
-            "labels": owner_labels(run),
+            "labels": {**owner_labels(run), **({labels.KUEUE_QUEUE: queue} if queue else {})},
             "ownerReferences": owner_references(run),
         },
         "spec": {
@@ -113,19 +140,54 @@ def clean_up_job(run: Run, settings: Settings, image: str) -> Object:
     }
 
 
-def _container(planned: Object, store: str, image: str) -> Object:
-    mounts = [one for one in children(planned, "volumeMounts") if _is_of_storage(one)]
-    environment = [one for one in children(planned, "env") if text(one, "name").startswith("AWS_")]
+def _like(plan: Plan) -> Object:
+    """The spec of the run's own pods, as far as the clean-up follows it.
+
+    Of `spec.podTemplate` only where pods go and what they reach counts, and nothing where it cannot be
+    merged: data are deleted of refused runs, too.
+    """
+    trusted = child(trusted_template(plan, backend(plan)), "spec")
+    own = child(plan.run.spec.pod_template, "spec")
+    try:
+        return merged(trusted, {name: own[name] for name in OF_THE_RUN if name in own})
+    except InvalidRecipe:
+        return trusted
+
+
+def _container(plan: Plan, like: Object, image: str) -> Object:
+    trained = next(one for one in children(like, "containers") if text(one, "name") == labels.CONTAINER)
+    small = {text(one, "name") for one in children(like, "volumes") if one.keys() & SMALL_FILES}
+    given = {text(one, "name") for one in plan.settings.env} | PROXIES
+    environment = [
+        one
+        for one in children(trained, "env")
+        if (name := text(one, "name")) in given or name.startswith("AWS_")
+    ]
+    mounts = [
+        one
+        for one in children(trained, "volumeMounts")
+        if _is_of_storage(one) or (text(one, "name") in small and not _is_of_inputs(one))
+    ]
     return {
         "name": CONTAINER,
         "image": image,
-        "command": ["python", "-m", "trainjobs.controller.emptying", store],
+        "command": ["python", "-m", "trainjobs.controller.emptying", plan.recipe.store],
         "env": [*environment],
         "volumeMounts": [*mounts],
-        "securityContext": planned["securityContext"],
+        "securityContext": _unprivileged(plan),
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _unprivileged(plan: Plan) -> Object:
+    """What a container is planned with: devices are for training."""
+    planned = child(pod_template(plan, backend(plan)), "spec")
+    return child(children(planned, "containers")[0], "securityContext")
+
+
+def _is_of_inputs(mount: Object) -> bool:
+    return text(mount, "mountPath").startswith(f"{CONFIG_MAPS}/")
 
 
 def _is_of_storage(mount: Object) -> bool:

@@ -106,7 +106,7 @@ def _spec(plan: Plan, backend: Backend) -> Object:
         "serviceAccountName": spec.runtime.service_account_name,
         "priorityClassName": policy.priority_class_name,
         "schedulerName": policy.scheduler_name,
-        "imagePullSecrets": [{"name": name} for name in spec.runtime.image_pull_secrets],
+        "imagePullSecrets": [{"name": one.name} for one in spec.runtime.image_pull_secrets],
         "topologySpreadConstraints": _spread(plan),
     }
     return {**pod, **{key: value for key, value in optional.items() if value}}

@@ -1,0 +1,89 @@
+"""The clean-up of a run's data is a pod like the run's own, where it goes and what it reaches."""
+
+from typing import Any
+
+from tests.unit.core.plan.builders import PLATFORM, a_run
+from trainjobs.controller.cleanup import clean_up_job
+
+SETTINGS = PLATFORM.model_copy(
+    update={
+        "env": [
+            {"name": "HTTPS_PROXY", "value": "http://proxy"},
+            {"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"},
+        ],
+        "pod_templates": [
+            {
+                "spec": {
+                    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                    "imagePullSecrets": [{"name": "all"}],
+                    "volumes": [
+                        {"name": "ca", "configMap": {"name": "company"}},
+                        {"name": "fabric", "hostPath": {"path": "/dev/infiniband"}},
+                    ],
+                    "containers": [
+                        {
+                            "name": "pytorch",
+                            "securityContext": {"capabilities": {"add": ["IPC_LOCK"]}},
+                            "resources": {"limits": {"nvidia.com/gpu": 8}},
+                            "volumeMounts": [
+                                {"name": "ca", "mountPath": "/ca"},
+                                {"name": "fabric", "mountPath": "/dev/infiniband"},
+                            ],
+                        }
+                    ],
+                }
+            }
+        ],
+    }
+)
+
+
+def job(**spec: Any) -> Any:
+    return clean_up_job(a_run(**spec), SETTINGS, "operator:1")
+
+
+def pod(**spec: Any) -> Any:
+    return job(**spec)["spec"]["template"]["spec"]
+
+
+def test_it_queues_where_the_run_queued() -> None:
+    assert job(runPolicy={"queueName": "team"})["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
+    assert "kueue.x-k8s.io/queue-name" not in job()["metadata"]["labels"]
+
+
+def test_it_goes_to_the_nodes_of_the_run_and_pulls_as_the_run() -> None:
+    own = {"nodeSelector": {"zone": "a"}, "tolerations": [{"key": "team", "operator": "Exists"}]}
+
+    found = pod(podTemplate={"spec": own}, runtime={"imagePullSecrets": [{"name": "registry"}]})
+
+    assert found["nodeSelector"] == {"zone": "a"}
+    assert [one["key"] for one in found["tolerations"]] == ["nvidia.com/gpu", "team"]
+    assert {one["name"] for one in found["imagePullSecrets"]} == {"all", "registry"}
+
+
+def test_it_reaches_storage_by_the_same_proxies_and_authorities() -> None:
+    found = pod(runtime={"env": [{"name": "NO_PROXY", "value": ".svc"}, {"name": "OTHER", "value": "x"}]})
+    (container,) = found["containers"]
+
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    assert (told["HTTPS_PROXY"], told["SSL_CERT_FILE"], told["NO_PROXY"]) == (
+        "http://proxy",
+        "/ca/ca.crt",
+        ".svc",
+    )
+    assert "OTHER" not in told
+    assert container["volumeMounts"] == [{"name": "ca", "mountPath": "/ca"}]
+    assert found["volumes"] == [{"name": "ca", "configMap": {"name": "company"}}]
+
+
+def test_it_has_no_devices_and_no_rights_of_training() -> None:
+    (container,) = pod()["containers"]
+
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert "nvidia.com/gpu" not in str(container["resources"])
+
+
+def test_a_template_that_cannot_be_merged_holds_up_no_deletion() -> None:
+    found = pod(podTemplate={"spec": {"imagePullSecrets": ["registry"]}})
+
+    assert [one["key"] for one in found["tolerations"]] == ["nvidia.com/gpu"]
