@@ -117,7 +117,7 @@ def test_a_run_made_again_at_once_under_its_name_is_another_one(bench: Bench):
     assert "result.json" not in old
     assert any(key.endswith("MANIFEST.json") for key in old)
     assert sorted(key.split("/")[1] for key in new if key.endswith("MANIFEST.json")) == [
-        "model",
+        "model-a0001",
         "step-00000010-a0001",
     ]
     owners = {

@@ -39,6 +39,8 @@ class Storyteller:
         self._kube = kube
         self._instance = instance
         self._told: dict[tuple[str, str, str], _Told] = {}
+        self._named = 0
+        """When the last event was written, in microseconds, as its name says."""
         self._lost = lost
 
     async def tell(self, run: Run, event: Event, now: datetime) -> None:
@@ -49,7 +51,9 @@ class Storyteller:
             if told is not None and now - told.last < SAME_WITHIN:
                 await self._again(run, told, now)
                 return
-            name = _name(run, key, now)
+            # One look may tell of several: their names keep the order.
+            self._named = max(_microseconds(now), self._named + 1)
+            name = _name(run, key, self._named)
             await self._kube.create(
                 EVENTS, run.metadata.namespace, _event(run, event, name, self._instance, now)
             )
@@ -81,10 +85,10 @@ class Storyteller:
         self._told[key] = told
 
 
-def _name(run: Run, key: tuple[str, str, str], now: datetime) -> str:
+def _name(run: Run, key: tuple[str, str, str], microseconds: int) -> str:
     """A name that sorts by time: kubectl shows the events of this API in the order of their names."""
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:8]
-    return f"{run.metadata.name}.{_microseconds(now):016x}{digest}"
+    return f"{run.metadata.name}.{microseconds:016x}{digest}"
 
 
 def _event(run: Run, event: Event, name: str, instance: str, now: datetime) -> Object:
