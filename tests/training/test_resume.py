@@ -125,7 +125,7 @@ def test_a_checkpoint_without_its_optimizer_is_refused(
     checkpoint = tmp_path / "output" / "checkpoint-2"
     (checkpoint / "optimizer.pt").unlink()
     resume = {"resumeFrom": str(checkpoint)}
-    assert train(make_recipe(tmp_path, bert, rows, **changes, inputs=resume)) == 30
+    assert train(make_recipe(tmp_path, bert, rows, **changes, inputs=resume)) == 33
     assert "checkpoint-2 has no optimizer.pt" in capsys.readouterr().err
 
 
@@ -149,11 +149,11 @@ def test_a_checkpoint_that_carries_code_or_is_cut_off_is_refused_by_its_files_na
     for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         whole = (checkpoint / name).read_bytes()
         torch.save({"state": Trap(executed)}, checkpoint / name)
-        assert train(recipe) == 30
+        assert train(recipe) == 33
         assert f"checkpoint-2/{name}: holds more than tensors and numbers" in capsys.readouterr().err
         assert not executed.exists()
         (checkpoint / name).write_bytes(whole[: len(whole) // 2])
-        assert train(recipe) == 30
+        assert train(recipe) == 33
         assert f"checkpoint-2/{name}: damaged or cut off" in capsys.readouterr().err
         (checkpoint / name).write_bytes(whole)
     assert train(recipe) == 0
