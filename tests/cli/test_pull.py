@@ -85,7 +85,7 @@ def test_what_is_damaged_is_refused_and_the_file_is_named(place: Place, tmp_path
 
     error = refusal(place.uri, "--checkpoint", "--to", str(tmp_path / "home"))
 
-    assert error.exit_code == 30
+    assert error.exit_code == 33
     assert "weights.bin" in str(error)
     assert not (tmp_path / "home" / "weights.bin").exists()
 

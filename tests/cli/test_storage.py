@@ -38,7 +38,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over_for_the_one_before(bench
     assert resumed(bench) == "resumed at step 5"
     log = (bench.place() / "work/attempt-0002/node-0/agent.log").read_text()
     assert "weights.bin" in log
-    assert "going on from the checkpoint before it" in log
+    assert "trying the checkpoint before it" in log
 
 
 def test_a_checkpoint_without_a_manifest_does_not_exist(bench: Bench) -> None:
