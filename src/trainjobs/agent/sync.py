@@ -139,8 +139,14 @@ class CheckpointSync:
                 self._changed.wait_for(lambda: self._not_begun() or self._closing, _LOOK_FOR_PARTS_SECONDS)
             if self._closing or not self._pending:
                 return None
-            longest_ago = sorted(self._pending, key=lambda one: self._looked.get(one.path, 0.0))
-            return (self._not_begun() or longest_ago)[0]
+            # What waits for other nodes is looked at on every turn: uploads may always be behind.
+            due = time.monotonic() - _LOOK_FOR_PARTS_SECONDS
+            longest_ago = sorted(
+                (one for one in self._pending if one.path in self._awaited),
+                key=lambda one: self._looked[one.path],
+            )
+            awaited = [one for one in longest_ago if self._looked[one.path] <= due]
+            return (awaited or self._not_begun() or longest_ago)[0]
 
     def _not_begun(self) -> list[LocalCheckpoint]:
         return [checkpoint for checkpoint in self._pending if checkpoint.path not in self._awaited]
@@ -257,7 +263,9 @@ class CheckpointSync:
             if short and self._retention.keep_latest > 2
             else self._retention
         )
-        by_ref = {self._ref(checkpoint): checkpoint for checkpoint in self._pending[1:]}
+        # Not those whose files are in storage already: other nodes store their parts of the same ones.
+        waiting = [one for one in self._pending[1:] if one.path not in self._awaited]
+        by_ref = {self._ref(checkpoint): checkpoint for checkpoint in waiting}
         gone = to_delete({ref: checkpoint.metrics for ref, checkpoint in by_ref.items()}, keep, ())
         for ref in gone:
             checkpoint = by_ref[ref]

@@ -195,3 +195,17 @@ def test_a_part_is_this_node_s_own_business(place: Place) -> None:
     assert not place.store.complete()
     assert place.local() == [1, 3]
     sync.close()
+
+
+def test_what_waits_for_another_node_is_not_given_up_for_what_is_not_begun(place: Place) -> None:
+    sync = of_two_nodes(place)
+    sync.add(place.checkpoint(1, eval_loss=0.9))
+    wait_until(lambda: (place.stored / "checkpoints/step-00000001-a0001/model.safetensors").exists())
+    for step in range(2, 7):
+        sync.add(place.checkpoint(step, eval_loss=1 / step))
+    part = place.root / "part"
+    part.mkdir()
+    (part / "shard.pt").write_bytes(b"s")
+    place.store.save_part(part, node=1, step=1, attempt=1)
+    wait_until(lambda: CheckpointRef(1, 1) in place.store.complete())
+    sync.close()
