@@ -80,15 +80,15 @@ def test_killed_in_the_middle_it_goes_on_from_the_newest_checkpoint_and_leaves_n
 
 
 def test_a_damaged_checkpoint_that_is_passed_over_is_told_even_to_the_quiet(bench: Bench) -> None:
-    script = ["--steps", "9", "--save-every", "3", "--fail-at", "8"]
+    script = ["--steps", "9", "--save-every", "2", "--fail-at", "7"]
     policy = {"runPolicy": {"maxRestarts": 0}}
     assert bench.run("run", bench.manifest(script=script, spec=policy)).returncode == 23
     weights = bench.place() / "checkpoints/step-00000006-a0001/weights.bin"
     weights.write_bytes(b"v" + weights.read_bytes()[1:])
-    (bench.place() / "checkpoints/step-00000003-a0001/MANIFEST.json").write_text("{}")
+    (bench.place() / "checkpoints/step-00000004-a0001/MANIFEST.json").write_text("{}")
     ended = bench.run("run", bench.manifest(script=["--steps", "9"], spec=policy), "--quiet")
     assert ended.returncode == 0, ended.stderr
-    for step in (3, 6):
+    for step in (4, 6):
         told = f"CheckpointDamaged: checkpoint step-0000000{step}-a0001 is damaged and passed over: "
         assert told in ended.stderr
         assert told.replace(":", "", 1) in (bench.place() / "events.log").read_text()
