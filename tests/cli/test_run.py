@@ -81,7 +81,7 @@ def test_killed_in_the_middle_it_goes_on_from_the_newest_checkpoint_and_leaves_n
 
 def test_a_damaged_checkpoint_that_is_passed_over_is_told_even_to_the_quiet(bench: Bench) -> None:
     script = ["--steps", "9", "--save-every", "2", "--fail-at", "7"]
-    policy = {"runPolicy": {"maxRestarts": 0}}
+    policy = {"runPolicy": {"maxRestarts": 0}, "checkpoints": {"keepLatest": 3}}
     assert bench.run("run", bench.manifest(script=script, spec=policy)).returncode == 23
     weights = bench.place() / "checkpoints/step-00000006-a0001/weights.bin"
     weights.write_bytes(b"v" + weights.read_bytes()[1:])
