@@ -65,7 +65,7 @@ class Attempt:
         self._options = options
         self._stop = stop
         self._word = word
-        self._log = log
+        self._log_upload = log
         self._workspace = Workspace(options.workspace)
         self._status = Status(recipe, attempt=options.attempt, node_rank=options.node_rank)
         self._said_unsupported = False
@@ -137,7 +137,7 @@ class Attempt:
         settings = storage_settings(self._recipe, self._options.storage_seconds)
         waiting = patient(settings, Waiting(self._status, self._stop))
         store = self._open(waiting)
-        self._log.begin(self._open(settings).store)
+        self._log_upload.begin(self._open(settings).store)
         result = store.result()
         if result is not None:
             _log.info("this run has its result already: nothing is trained again")
@@ -195,7 +195,7 @@ class Attempt:
         history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0
-        child = Child(launch, workspace.log, self._log.printed, adopts=True)
+        child = Child(launch, workspace.log, self._log_upload.printed, adopts=True)
         yield_to_training()
         supervision = Supervision(
             child, self._recipe, workspace.output, self._status, self._stop, history, sync

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from trainjobs.core.checkpoints.layout import MANIFEST, safe_key
+from trainjobs.core.checkpoints.parts import everything, files_here
 from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.storage.complete import read_manifest
 from trainjobs.storage.opening import open_store
@@ -42,7 +43,7 @@ def fetch_objects(
         return target / name
     if store.head(MANIFEST) is not None:
         manifest = read_manifest(store)
-        _drop_others(target, {entry.path for entry in manifest.files})
+        _drop_others(target, files_here(manifest, everything).keys())
         download_folder(store, manifest, target)
         progress(manifest.size, manifest.size)
         return target

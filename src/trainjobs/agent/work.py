@@ -27,7 +27,7 @@ class Work:
         self._options = options
         self._stop = stop
         self._word = word
-        self._log = log
+        self._log_upload = log
         self._attempt: Attempt | None = None
         # Its thread lives as long as the program: the kernel would end the training with it.
         self._work = ThreadPoolExecutor(1, thread_name_prefix="work").submit(self._run)
@@ -69,7 +69,7 @@ class Work:
     def _run(self) -> Ending:
         try:
             recipe = read_recipe(self._options.recipe)
-            self._attempt = Attempt(recipe, self._options, self._stop, self._word, self._log)
+            self._attempt = Attempt(recipe, self._options, self._stop, self._word, self._log_upload)
             return self._attempt.run()
         except TrainjobsError as error:
             return Ending(error)

@@ -31,7 +31,7 @@ from trainjobs.storage.artifacts import artifacts_of
 from trainjobs.storage.attempts import Attempts
 from trainjobs.storage.complete import Damage, fetch_folder, read_manifest, verify_folder
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
-from trainjobs.storage.transfer import in_parallel, upload_folder
+from trainjobs.storage.transfer import download_folder, in_parallel, upload_folder
 
 NO_METRICS: Mapping[str, float] = {}
 NO_PARTS: Mapping[int, Manifest] = {}
@@ -107,7 +107,12 @@ class CheckpointStore:
             InvalidRecipe: a file of node 0 lies where other nodes' parts do.
         """
         return self._write_manifest(
-            ref.folder, all_files(own, parts), step=ref.step, attempt=ref.attempt, metrics=metrics
+            ref.folder,
+            all_files(own, parts),
+            step=ref.step,
+            attempt=ref.attempt,
+            metrics=metrics,
+            nodes=1 + len(parts),
         )
 
     def save_part(
@@ -141,8 +146,9 @@ class CheckpointStore:
         Raises:
             CorruptCheckpoint: the checkpoint has no valid manifest, or a file is damaged.
         """
-        self._read(ref.folder, ref)
-        return fetch_folder(self.store.at(ref.folder), target, needs)
+        manifest = self._read(ref.folder, ref)
+        download_folder(self.store.at(ref.folder), manifest, target, needs)
+        return manifest
 
     def prune(
         self, retention: Retention, *, attempt: int, protected: Collection[CheckpointRef] = ()
@@ -225,8 +231,9 @@ class CheckpointStore:
         step: int,
         attempt: int,
         metrics: Mapping[str, float],
+        nodes: int = 1,
     ) -> Manifest:
-        manifest = Manifest(files, attempt, step, self._clock(), dict(metrics))
+        manifest = Manifest(files, attempt, step, self._clock(), dict(metrics), nodes)
         self.attempts.require_newest(attempt)
         self.store.put(f"{folder}/{MANIFEST}", manifest.to_json())
         return manifest

@@ -90,7 +90,7 @@ def download_folder(store: Store, manifest: Manifest, target: Path, needs: Needs
             ) from error
         return entry.size
 
-    biggest_first = sorted(files_here(manifest.files, needs).items(), key=lambda item: -item[1].size)
+    biggest_first = sorted(files_here(manifest, needs).items(), key=lambda item: -item[1].size)
     return sum(in_parallel(download, biggest_first, store.files_at_once))
 
 

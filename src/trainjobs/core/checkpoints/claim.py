@@ -54,11 +54,7 @@ class Claim:
         Raises:
             CorruptCheckpoint: it is not a whole claim of a known format.
         """
-        fields = Fields.from_json(data, source)
-        if fields.integer("format") != FORMAT:
-            raise fields.error(
-                f"format {fields.integer('format')} is not known; this version reads format {FORMAT}"
-            )
+        fields = Fields.of_format(FORMAT, data, source)
         try:
             return cls(
                 attempt=fields.integer("attempt"),

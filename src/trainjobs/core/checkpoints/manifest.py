@@ -51,16 +51,16 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a complete checkpoint or artifact consists of.
-
-    `metrics` are the evaluation figures at that step; retention picks the best by them.
-    """
+    """What a complete checkpoint or artifact consists of."""
 
     files: tuple[FileEntry, ...]
     attempt: int
     step: int
     created: datetime
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Evaluation figures at that step; retention picks the best by them."""
+    nodes: int = 1
+    """How many nodes stored a part of it; with several, paths say whose a file is (`checkpoints.parts`)."""
 
     def __post_init__(self) -> None:
         if self.created.tzinfo is None:
@@ -85,6 +85,7 @@ class Manifest:
             "format": FORMAT,
             "step": self.step,
             "attempt": self.attempt,
+            "nodes": self.nodes,
             "created": self.created.isoformat(),
             "metrics": {name: _number(self.metrics[name]) for name in sorted(self.metrics)},
             "files": [{"path": e.path, "size": e.size, "sha256": e.sha256} for e in ordered],
@@ -97,11 +98,7 @@ class Manifest:
         Raises:
             CorruptCheckpoint: it is not whole, not ours, or names a path outside its folder.
         """
-        fields = Fields.from_json(data, source)
-        if fields.integer("format") != FORMAT:
-            raise fields.error(
-                f"format {fields.integer('format')} is not known; this version reads format {FORMAT}"
-            )
+        fields = Fields.of_format(FORMAT, data, source)
         if fields.text("digest") != _digest({k: v for k, v in fields.items() if k != "digest"}):
             raise fields.error("its digest does not match: it was damaged or edited")
         try:
@@ -114,6 +111,7 @@ class Manifest:
                 step=fields.integer("step"),
                 created=fields.time("created"),
                 metrics=MappingProxyType(fields.numbers("metrics")),
+                nodes=fields.integer("nodes"),
             )
         except (InvalidRecipe, ValueError) as error:
             raise CorruptCheckpoint(f"{source}: {error}") from error

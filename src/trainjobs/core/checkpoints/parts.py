@@ -7,7 +7,6 @@ one name never meet. Each node writes a manifest of its part last; node 0 names 
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from trainjobs.core.checkpoints.layout import MANIFEST
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.errors import InvalidRecipe
 
@@ -47,8 +46,8 @@ def all_files(own: Iterable[FileEntry], parts: Mapping[int, Manifest]) -> tuple[
         InvalidRecipe: node 0 has a file where another node's part lies.
     """
     files = list(own)
-    for entry in files:
-        if split_part(entry.path)[0] or (entry.path.startswith(f"{PARTS}/") and parts):
+    for entry in files if parts else ():
+        if entry.path.startswith(f"{PARTS}/"):
             raise InvalidRecipe(
                 f"{entry.path}: the folder {PARTS} is kept for what other nodes save: rename it"
             )
@@ -58,15 +57,17 @@ def all_files(own: Iterable[FileEntry], parts: Mapping[int, Manifest]) -> tuple[
     return tuple(files)
 
 
-def files_here(files: Iterable[FileEntry], needs: Needs) -> dict[str, FileEntry]:
+def files_here(manifest: Manifest, needs: Needs) -> dict[str, FileEntry]:
     """Return what to fetch: path on this machine → file in storage.
 
     Nodes wrote into folders of one shape; where two wrote the same file, node 0's counts.
     """
+    if manifest.nodes == 1:
+        return {entry.path: entry for entry in manifest.files if needs(entry.path)}
     here: dict[str, FileEntry] = {}
-    for entry in sorted(files, key=lambda entry: split_part(entry.path)):
+    for entry in sorted(manifest.files, key=lambda entry: split_part(entry.path)):
         _, path = split_part(entry.path)
-        if path != MANIFEST and needs(path):
+        if needs(path):
             here.setdefault(path, entry)
     return here
 

@@ -25,6 +25,15 @@ class Fields:
         return cls._of(values, source)
 
     @classmethod
+    def of_format(cls, known: int, data: bytes, source: str) -> "Fields":
+        """Parse one JSON object that says its format; another one than `known` is an error."""
+        fields = cls.from_json(data, source)
+        found = fields.integer("format")
+        if found != known:
+            raise fields.error(f"format {found} is not known; this version reads format {known}")
+        return fields
+
+    @classmethod
     def _of(cls, values: object, source: str) -> "Fields":
         if not isinstance(values, dict):
             raise CorruptCheckpoint(f"{source}: expected a JSON object")

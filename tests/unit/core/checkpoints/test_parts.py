@@ -28,6 +28,10 @@ def part(*paths: str, size: int = 2) -> Manifest:
     return Manifest(tuple(entry(path, size) for path in paths), 1, 5, datetime.now(UTC))
 
 
+def whole(*files: FileEntry, nodes: int) -> Manifest:
+    return Manifest(files, 1, 5, datetime.now(UTC), nodes=nodes)
+
+
 @given(NAMES, st.lists(NAMES, max_size=4))
 def test_a_checkpoint_gives_every_node_s_files_back_and_node_0_s_where_names_meet(
     own: list[str], others: list[list[str]]
@@ -35,7 +39,7 @@ def test_a_checkpoint_gives_every_node_s_files_back_and_node_0_s_where_names_mee
     parts = {node: part(*paths, size=node + 1) for node, paths in enumerate(others, start=1)}
     files = all_files([entry(path) for path in own], parts)
     assert len(files) == len(own) + sum(map(len, others))
-    here = files_here(files, everything)
+    here = files_here(whole(*files, nodes=1 + len(parts)), everything)
     assert set(here) == set(own).union(*others)
     for path, found in here.items():
         nodes = [0] * (path in own) + [node for node, manifest in parts.items() if path in others[node - 1]]
@@ -57,6 +61,9 @@ def test_a_node_needs_the_shards_of_its_ranks_and_what_is_no_shard() -> None:
 
 def test_node_0_may_not_write_where_other_nodes_parts_lie() -> None:
     with pytest.raises(InvalidRecipe, match=r"parts/0001/x: the folder parts is kept"):
-        all_files([entry("parts/0001/x")], {})
-    with pytest.raises(InvalidRecipe, match=r"parts/x: the folder parts is kept"):
-        all_files([entry("parts/x")], {1: part("a")})
+        all_files([entry("parts/0001/x")], {1: part("a")})
+
+
+def test_a_folder_of_that_name_is_a_folder_where_one_node_stored_all() -> None:
+    files = all_files([entry("parts/0001/x"), entry("x")], {})
+    assert set(files_here(whole(*files, nodes=1), everything)) == {"parts/0001/x", "x"}
