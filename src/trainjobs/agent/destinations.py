@@ -21,8 +21,11 @@ class Destination(Protocol):
             InvalidData: the folder is empty, or a file changed while it was read.
         """
 
+    def missing(self, checkpoint: LocalCheckpoint) -> tuple[int, ...]:
+        """Return the other nodes whose part of a checkpoint is awaited."""
+
     def forget(self, checkpoint: LocalCheckpoint) -> None:
-        """It is given up."""
+        """Remember nothing of a checkpoint any more."""
 
 
 class Whole:
@@ -39,6 +42,10 @@ class Whole:
         return self._store.save(
             checkpoint.path, step=checkpoint.step, attempt=self._attempt, metrics=checkpoint.metrics
         )
+
+    def missing(self, checkpoint: LocalCheckpoint) -> tuple[int, ...]:  # noqa: ARG002
+        """Return none: no other node is waited for."""
+        return ()
 
     def forget(self, checkpoint: LocalCheckpoint) -> None:
         """Nothing is remembered of it."""
@@ -61,6 +68,10 @@ class OnePart:
             attempt=self._attempt,
             metrics=checkpoint.metrics,
         )
+
+    def missing(self, checkpoint: LocalCheckpoint) -> tuple[int, ...]:  # noqa: ARG002
+        """Return none: no other node is waited for."""
+        return ()
 
     def forget(self, checkpoint: LocalCheckpoint) -> None:
         """Nothing is remembered of it."""

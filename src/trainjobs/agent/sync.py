@@ -112,6 +112,8 @@ class CheckpointSync:
         while (checkpoint := self._next()) is not None:
             try:
                 whole = self._upload(checkpoint)
+                if not whole:
+                    self._awaits_parts(checkpoint)
             except Fenced as error:
                 _log.error("checkpoint of step %d is refused: %s", checkpoint.step, error)
                 self.fenced = error
@@ -128,8 +130,6 @@ class CheckpointSync:
             else:
                 if whole:
                     self._arrived(checkpoint)
-                else:
-                    self._awaits_parts(checkpoint)
 
     def _next(self) -> LocalCheckpoint | None:
         """Return the oldest that is not begun; where all wait for other nodes, in a moment one of those."""
@@ -155,19 +155,23 @@ class CheckpointSync:
         """Go on with others and come back to it: not for ever, and not once a newer one is whole.
 
         Nodes upload in one order: a part that is not there when a newer one is was given up.
+
+        Raises:
+            Fenced, StorageUnavailable, AccessDenied: what is given up cannot be taken away.
         """
         now = time.monotonic()
         with self._changed:
             since = self._awaited.setdefault(checkpoint.path, now)
             self._looked[checkpoint.path] = now
             superseded = any(other.step > checkpoint.step for other in self._local)
-            if not superseded and now - since < _LONGEST_WAIT_FOR_PARTS_SECONDS:
-                return
-            self._drop(checkpoint)
-        _log.warning(
-            "checkpoint of step %d is given up: not every node has stored its part of it", checkpoint.step
-        )
+        if not superseded and now - since < _LONGEST_WAIT_FOR_PARTS_SECONDS:
+            return
+        nodes = ", ".join(map(str, self._destination.missing(checkpoint)))
+        _log.warning("checkpoint of step %d is given up: no part of node %s", checkpoint.step, nodes)
+        self._store.discard(self._ref(checkpoint))
         self._status.upload_failures += 1
+        with self._changed:
+            self._drop(checkpoint)
         self._tell()
 
     def _drop(self, checkpoint: LocalCheckpoint) -> None:

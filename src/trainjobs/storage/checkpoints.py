@@ -185,6 +185,16 @@ class CheckpointStore:
         }
         return tuple(ref for ref in sorted(surplus) if ref not in resumed_from and ref not in protected)
 
+    def discard(self, ref: CheckpointRef) -> None:
+        """Delete the files of a checkpoint that never came to exist.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        self.attempts.require_newest(ref.attempt)
+        if self._manifest(ref) is None:
+            self.store.delete_folder(ref.folder)
+
     def _delete(self, ref: CheckpointRef) -> None:
         # Without its manifest the checkpoint does not exist: a deletion cut off here leaves no half one.
         self.store.delete([ref.manifest_key])

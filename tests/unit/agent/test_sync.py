@@ -170,7 +170,9 @@ def of_two_nodes(place: Place) -> CheckpointSync:
     )
 
 
-def test_newer_checkpoints_go_on_while_another_node_s_part_is_missing(place: Place) -> None:
+def test_newer_checkpoints_go_on_while_another_node_s_part_is_missing(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     sync = of_two_nodes(place)
     sync.add(place.checkpoint(1, eval_loss=0.1))
     sync.add(place.checkpoint(2, eval_loss=0.2))
@@ -183,6 +185,8 @@ def test_newer_checkpoints_go_on_while_another_node_s_part_is_missing(place: Pla
     # The other node uploads in one order: the part of step 1 will not come any more.
     assert sync.drain(60)
     assert place.store.complete().keys() == {CheckpointRef(2, 1)}
+    assert "step 1 is given up: no part of node 1" in caplog.text
+    assert not list((place.stored / "checkpoints/step-00000001-a0001").glob("*"))
     sync.close()
 
 
