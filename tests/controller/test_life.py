@@ -3,7 +3,7 @@
 import pytest
 
 from tests.controller.operator_process import Operator, wait_for
-from tests.controller.world import World, run
+from tests.controller.world import OUTCOME, RECORD, World, run
 
 
 def test_an_applied_run_becomes_one_job_a_policy_and_a_status(operator: Operator, world: World):
@@ -190,3 +190,33 @@ def test_a_run_that_is_deleted_and_made_again_gets_a_job_of_its_own(operator: Op
         "the new run's job",
     )
     assert second["metadata"]["name"] != first["metadata"]["name"]
+
+
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+PROXY = {"name": "proxy", "image": "proxy:1", "securityContext": RESTRICTED}
+SIDECAR = {"spec": {"containers": [PROXY]}}
+
+
+def test_a_sidecar_that_outlives_a_run_holds_no_devices_after_its_end(operator: Operator, world: World):
+    operator.start()
+    pods = world.begin(run("chat", podTemplate=SIDECAR))
+    # Its agent has ended a while ago, by the clock of the machine: nobody has to wait here.
+    world.end_pod(pods[0], 0, {**RECORD, "outcome": OUTCOME}, outlived=True, ago=60)
+    world.wait_for_condition("chat", "Succeeded")
+    wait_for(lambda: not world.jobs("chat"), "the job, and with it its pods, to be deleted")
+    assert world.status("chat")["artifacts"]["model"] == "s3://runs/model"
+
+
+def test_no_attempt_starts_beside_the_sidecar_of_the_one_before(operator: Operator, world: World):
+    operator.start()
+    pods = world.begin(run("chat", podTemplate=SIDECAR))
+    record = {**RECORD, "exitCode": 23, "reason": "TrainingError", "message": "boom"}
+    world.end_pod(pods[0], 23, record, outlived=True, ago=60)
+    wait_for(lambda: not world.jobs("chat"), "the first job to be deleted")
+    looks = operator.metric("trainjobs_reconcile_duration_seconds_count")
+    world.pod_status(pods[0], message="a change that wakes the operator")
+    wait_for(lambda: operator.metric("trainjobs_reconcile_duration_seconds_count") > looks, "one more look")
+    assert world.status("chat")["failure"]["reason"] == "TrainingError"
+    assert not world.jobs("chat")
+    world.delete_pod(pods[0])
+    world.wait_for_job("chat", attempt=2)

@@ -159,17 +159,24 @@ class World:
             )
 
     def end_pod(
-        self, pod: dict[str, Any], exit_code: int, record: dict[str, Any] | None, reason: str = ""
+        self,
+        pod: dict[str, Any],
+        exit_code: int,
+        record: dict[str, Any] | None,
+        reason: str = "",
+        *,
+        outlived: bool = False,
+        ago: float = 0,
     ) -> None:
-        """Let a pod end, with what its agent wrote."""
-        now = stamp()
+        """Let a pod end, with what its agent wrote; `outlived`: something else in it runs on."""
+        now = stamp(ago)
         ended = {
             "exitCode": exit_code, "reason": reason or ("Completed" if exit_code == 0 else "Error"),
             "startedAt": now, "finishedAt": now, "message": json.dumps(record) if record else "",
         }  # fmt: skip
         self.pod_status(
             pod,
-            phase="Succeeded" if exit_code == 0 else "Failed",
+            phase="Running" if outlived else "Succeeded" if exit_code == 0 else "Failed",
             conditions=[_true("PodScheduled")],
             containerStatuses=[_container(pod, {"terminated": ended})],
         )
@@ -232,7 +239,7 @@ def _true(type_: str) -> dict[str, Any]:
 
 
 def _container(pod: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
-    container = pod["spec"]["containers"][0]
+    container = next(one for one in pod["spec"]["containers"] if one["name"] == "pytorch")
     return {
         "name": container["name"], "image": container["image"], "imageID": "", "ready": "running" in state,
         "restartCount": 0, "state": state,

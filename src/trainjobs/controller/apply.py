@@ -116,7 +116,7 @@ class Applier:
             await self._delete(PYTORCHJOBS, key.namespace, stop.job_name, stop.job_uid)
             return
         for pod in observed.pods:
-            if pod.job_uid == stop.job_uid and pod.deleted is None and not pod.terminal:
+            if pod.job_uid == stop.job_uid and pod.deleted is None and not pod.over:
                 await self._delete(PODS, key.namespace, pod.name, pod.uid)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:

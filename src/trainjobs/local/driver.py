@@ -166,7 +166,7 @@ class Driver:
                     self._watcher.waits(heartbeat.wait)
 
     def _settled(self, now: datetime) -> bool:
-        if not all(pod.terminal for attempt in self._attempts for pod in attempt.pods(now)):
+        if not all(pod.ended for attempt in self._attempts for pod in attempt.pods(now)):
             return False
         status = self._run.status
         return _finished(status) or (self._run.spec.run_policy.suspend and status.phase == Phase.SUSPENDED)

@@ -146,7 +146,7 @@ class Follower:
             if assignment.stop:
                 work.node.stop(datetime.now(UTC))
             return
-        if assignment.stop or (work is not None and not work.state().terminal):
+        if assignment.stop or (work is not None and not work.state().ended):
             return
         self._start(assignment, reporting)
 
@@ -187,7 +187,7 @@ class Follower:
         if self._work is None:
             return
         self._work.node.stop(datetime.now(UTC))
-        while not self._work.state().terminal:
+        while not self._work.state().ended:
             time.sleep(0.1)
 
 

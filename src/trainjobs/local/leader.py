@@ -53,7 +53,7 @@ class RemoteNode:
                 waiting = f"trainjobs run … --node-rank {self._pod.node_rank} on another machine"
                 return replace(self._pod, scheduling_message=waiting)
             silent = time.monotonic() - self._heard
-            if silent > SILENT_SECONDS and not self._pod.terminal and self._pod.ready_lost is None:
+            if silent > SILENT_SECONDS and not self._pod.ended and self._pod.ready_lost is None:
                 self._pod = replace(self._pod, ready_lost=now)
             return self._pod
 
@@ -74,7 +74,7 @@ class RemoteNode:
         """Take in what its program says."""
         with self._lock:
             self._heard = time.monotonic()
-            if report.pod_uid != self._pod.uid or self._pod.terminal:
+            if report.pod_uid != self._pod.uid or self._pod.ended:
                 return
             now = datetime.now(UTC)
             self._pod = replace(

@@ -140,7 +140,7 @@ class LocalAttempt:
 
     def gone(self, now: datetime) -> bool:
         """Whether the job was deleted and none of its nodes runs any more."""
-        return self.job.deleted is not None and all(node.state(now).terminal for node in self.nodes)
+        return self.job.deleted is not None and all(node.state(now).ended for node in self.nodes)
 
 
 def new_job(plan: Plan, now: datetime) -> JobState:

@@ -35,7 +35,7 @@ def test_a_running_pod():
     state = pod_state(pod({"phase": "Running", **container(running={"startedAt": STAMP})}))
     assert (state.name, state.uid, state.job_uid) == ("chat-1a2b3-3-worker-1", "pod-1", "job-3")
     assert (state.attempt, state.node_rank, state.node, state.phase) == (3, 1, "machine", "Running")
-    assert (state.started, state.created, state.terminal) == (NOON, NOON, False)
+    assert (state.started, state.created, state.ended) == (NOON, NOON, False)
 
 
 def test_the_record_of_the_agent_is_read_from_the_termination_message():
@@ -50,7 +50,7 @@ def test_the_record_of_the_agent_is_read_from_the_termination_message():
     state = pod_state(pod({"phase": "Running", **container(terminated=ended)}))
     assert state.termination is not None
     assert state.termination.record == record
-    assert state.terminal
+    assert state.ended
     assert state.started == NOON
 
 

@@ -138,7 +138,7 @@ def has_machine(pod: PodState) -> bool:
 
 def has_started(pod: PodState) -> bool:
     """Whether its container has ever run."""
-    return pod.started is not None or pod.phase == "Running" or pod.terminal
+    return pod.started is not None or pod.phase == "Running" or pod.ended
 
 
 def has_succeeded(pod: PodState) -> bool:
@@ -148,7 +148,7 @@ def has_succeeded(pod: PodState) -> bool:
 
 def has_failed(pod: PodState) -> bool:
     """Whether it ended, and not well."""
-    return pod.terminal and not has_succeeded(pod)
+    return pod.ended and not has_succeeded(pod)
 
 
 def final_record(pod: PodState) -> FinalRecord | None:

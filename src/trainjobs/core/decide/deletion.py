@@ -25,10 +25,11 @@ def deletion(observed: Observed, now: datetime) -> Decision:
     never_ran = max(status.attempt, observed.stored_attempt) == 0 and not observed.jobs and not observed.pods
     if observed.namespace_terminating or observed.stored_data_deleted or never_ran or not wanted:
         return Decision(status, remove_finalizer=True)
-    halts = stops(observed, live=None, keep=0)
+    halts, looks = stops(observed, now, live=None, keep=0)
     clear = clear_at(observed, now)
     if halts or clear is None or clear > now:
-        return Decision(status, stop=halts, requeue_after=clear - now if clear and clear > now else None)
+        looks = (*looks, clear) if clear is not None and clear > now else looks
+        return Decision(status, stop=halts, requeue_after=min(looks) - now if looks else None)
     return Decision(_hindered(status, observed, now), delete_stored_data=True)
 
 

@@ -46,7 +46,7 @@ def cause(attempt: Attempt, failed: End | None, lost: Verdict, patience: Patienc
 def _unheard(attempt: Attempt, pod: PodState, since: datetime, patience: Patience) -> bool:
     """Whether a node has not ended and has said nothing since then, though it speaks to us."""
     last, begun = attempt.heartbeat(pod.node_rank), patience.listening_since
-    if pod.terminal:
+    if pod.ended:
         return False
     if last is None:
         # It may have spoken to whoever listened before; one never heard since its start does not speak.

@@ -45,7 +45,7 @@ def failure(attempt: Attempt) -> End | None:
 
 def end_of(pod: PodState) -> End | None:
     """Return how one node failed, or None where it has not."""
-    if pod.disrupted and not pod.terminal:
+    if pod.disrupted and not pod.ended:
         return End(_disruption(pod), f"{_where(pod)} is being taken away: {pod.disrupted}", node=pod.name)
     if not has_failed(pod):
         return None

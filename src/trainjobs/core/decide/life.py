@@ -45,12 +45,13 @@ def decide(observed: Observed, now: datetime) -> Decision:
     tidy = expires(status, observed.run.spec.run_policy) if observed.jobs or observed.pods else None
     expired = tidy is not None and tidy <= now
     live = status.attempt if not _finished(status) and status.attempt > ended_number(status) else None
-    looks = [*step.looks, *([tidy] if tidy is not None and not expired else [])]
+    halts, ends = stops(observed, now, live=live, keep=status.attempt + 1 if expired else status.attempt - 1)
+    looks = [*step.looks, *ends, *([tidy] if tidy is not None and not expired else [])]
     add, remove = guarded(observed)
     return Decision(
         status=status,
         start=step.start,
-        stop=stops(observed, live=live, keep=status.attempt + 1 if expired else status.attempt - 1),
+        stop=halts,
         events=story(before, status),
         requeue_after=max(min(looks) - now, timedelta()) if looks else None,
         add_finalizer=add,

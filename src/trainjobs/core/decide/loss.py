@@ -53,7 +53,7 @@ def node_lost(attempt: Attempt, patience: Patience, now: datetime) -> Verdict:
     times = []
     for pod in attempt.pods:
         when = machine_lost_at(pod, attempt.heartbeat(pod.node_rank), patience)
-        if when is None or pod.terminal or not has_machine(pod):
+        if when is None or pod.ended or not has_machine(pod):
             continue
         if when <= now:
             return End(

@@ -53,9 +53,17 @@ class PodState:
     termination: Termination | None = None
 
     @property
-    def terminal(self) -> bool:
-        """Whether its container runs no more, as far as the machine itself says."""
-        return self.phase in ("Succeeded", "Failed") or self.termination is not None
+    def ended(self) -> bool:
+        """Whether its training is over: the agent's container runs no more, as its machine says.
+
+        The pod may go on, and hold its devices: a sidecar in it may still run.
+        """
+        return self.over or self.termination is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the pod runs any more, and its devices are free, as its machine says."""
+        return self.phase in ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,10 +97,10 @@ def _knows_storage(beat: Heartbeat) -> bool:
 
 def _healthy(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     for pod in attempt.pods:
-        if pod.ready_lost is not None and not pod.terminal:
+        if pod.ready_lost is not None and not pod.ended:
             message = f"machine {pod.node} of node {pod.node_rank} does not answer"
             return conditions.false(status, ConditionType.HEALTHY, Reason.NODE_LOST, message, now)
-    running = {pod.node_rank for pod in attempt.pods if has_started(pod) and not pod.terminal}
+    running = {pod.node_rank for pod in attempt.pods if has_started(pod) and not pod.ended}
     for beat in _latest(attempt):
         if beat.node_rank in running and now - beat.time > SILENCE:
             message = f"the agent of node {beat.node_rank} has said nothing since {beat.time:%H:%M:%S %Z}"

@@ -1,5 +1,8 @@
 """What counts as success."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from tests.unit.core.decide.building import (
@@ -16,8 +19,10 @@ from tests.unit.core.decide.building import (
     settled,
     under_way,
     with_policy,
+    with_status,
 )
-from trainjobs.core.decide.observed import Observed
+from trainjobs.core.decide import decide
+from trainjobs.core.decide.observed import Observed, PodState
 
 LEADER = ended(0, "Succeeded", outcome=outcome())
 FOLLOWER = ended(0, "Succeeded", 1)
@@ -100,3 +105,31 @@ def test_a_model_below_its_threshold_fails_the_run_at_once_and_is_shown() -> Non
     assert (decision.status.phase, decision.start) == ("Failed", None)
     assert decision.status.failure.reason == "BelowThreshold"
     assert decision.status.artifacts.model == "s3://runs/scores/artifacts/model-a0001"
+
+
+def outlived(exit_code: int, reason: str, **changes: object) -> PodState:
+    """A pod whose agent has ended at 100 s, and in which a sidecar goes on."""
+    return replace(ended(exit_code, reason, finished=at(100), **changes), phase="Running")
+
+
+@pytest.mark.parametrize(("exit_code", "reason"), [(0, "Succeeded"), (23, "TrainingError")])
+def test_the_pods_of_a_training_that_is_over_are_taken_from_their_sidecars(exit_code: int, reason: str):
+    run = under_way(make_run())
+    pods = (outlived(exit_code, reason, outcome=None if exit_code else outcome()),)
+    first = decide(Observed(run, (job(),), pods), at(101))
+    assert (first.start, first.stop, first.requeue_after) == (None, (), timedelta(seconds=29))
+    run = with_status(run, first.status)
+    later = decide(Observed(run, (job(),), pods), at(130))
+    assert [stop.job_uid for stop in later.stop] == ["job-1"]
+    # Its job is gone, its pod is going: nothing starts beside it.
+    going = tuple(replace(one, deleted=at(130)) for one in pods)
+    run = with_status(run, later.status)
+    assert decide(Observed(run, (), going), at(140)).start is None
+
+
+def test_a_node_that_still_works_keeps_the_pod_of_one_that_has_ended():
+    run = under_way(make_run(nodes=2))
+    decision = decide(
+        Observed(run, (job(),), (outlived(0, "Succeeded", outcome=outcome()), running(1))), at(900)
+    )
+    assert (decision.stop, decision.status.ended) == ((), None)

@@ -41,8 +41,11 @@ class Life(RuleBasedStateMachine):
         infrastructure=st.integers(0, 5),
         memory=st.sampled_from(["Fail", "HalveBatch"]),
         rounds=st.sampled_from([0, 3, 3, 3]),
+        sidecars=st.sampled_from([False, False, True]),
     )
-    def begin(self, nodes, depends, queued, deadline, restarts, infrastructure, memory, rounds) -> None:
+    def begin(
+        self, nodes, depends, queued, deadline, restarts, infrastructure, memory, rounds, sidecars
+    ) -> None:
         policy = {
             "maxRestarts": restarts,
             "maxInfrastructureRestarts": infrastructure,
@@ -50,7 +53,9 @@ class Life(RuleBasedStateMachine):
             **({"queueName": "team"} if queued else {}),
             **({"activeDeadlineSeconds": deadline} if deadline else {}),
         }
-        self.world = World(make_run(policy=policy, nodes=nodes, depends_on="base" if depends else ""))
+        self.world = World(
+            make_run(policy=policy, nodes=nodes, depends_on="base" if depends else ""), sidecars=sidecars
+        )
         if depends:
             self.world.set_dependency(depends)
         self.stale: list[tuple[Observed, int]] = []
@@ -266,7 +271,8 @@ def is_settled(world: World, decision: Decision) -> bool:
     if decision.start or decision.stop or decision.events:
         return False
     if is_finished(world.run.status) or world.run.status.phase == "Suspended":
-        return True
+        # Whatever else runs in its pods holds no devices after the end.
+        return all(pod.over or world.is_lost(pod) for pod in world.pods.values())
     return world.run.status.phase == "Waiting" and condition(world.run.status, "Accepted")[0] == "True"
 
 

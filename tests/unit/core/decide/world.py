@@ -23,9 +23,11 @@ STEPS = 100
 class World:
     """Everything there is of one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, sidecars: bool = False) -> None:
         self.now = START
         self.run = run
+        self.sidecars = sidecars
+        """Whether something in every pod outlives its agent."""
         self.version = 1
         self.jobs: dict[str, JobState] = {}
         self.pods: dict[str, PodState] = {}
@@ -122,7 +124,7 @@ class World:
     def check_start(self, attempt: int) -> None:
         assert attempt > max(self.claims, default=0), "a number was started that an attempt had claimed"
         for pod in self.pods.values():
-            assert pod.terminal or self.is_lost(pod), f"{pod} still runs when attempt {attempt} starts"
+            assert pod.over or self.is_lost(pod), f"{pod} still runs when attempt {attempt} starts"
 
     def is_lost(self, pod: PodState) -> bool:
         heard = self.heartbeats.get((pod.attempt, pod.node_rank))
@@ -145,7 +147,7 @@ class World:
 
     def delete_pod(self, uid: str) -> None:
         pod = self.pods[uid]
-        if pod.terminal or not pod.node:
+        if pod.over or not pod.node:
             self.drop(uid)
         else:
             self.pods[uid] = replace(pod, deleted=pod.deleted or self.now)
@@ -166,7 +168,7 @@ class World:
             elif any(pod.phase == "Failed" for pod in pods):
                 self.jobs[name] = replace(job, failed=True)
                 for pod in pods:
-                    if not pod.terminal:
+                    if not pod.over:
                         self.delete_pod(pod.uid)
             elif len(pods) == self.run.spec.topology.nodes and all(p.phase == "Succeeded" for p in pods):
                 self.jobs[name] = replace(job, succeeded=True)
@@ -185,7 +187,7 @@ class World:
             if pod.node in self.lost_machines and pod.node:
                 continue
             if pod.deleted is not None:
-                if not pod.terminal and pod.started:
+                if not pod.ended and pod.started:
                     self.fail(uid, 143, "Preempted")
                 self.drop(uid)
             elif not pod.node:
@@ -270,7 +272,7 @@ class World:
         told = self.unseen if pod.node in self.lost_machines else self.pods
         told[uid] = replace(
             pod,
-            phase="Failed" if exit_code else "Succeeded",
+            phase="Running" if self.sidecars else "Failed" if exit_code else "Succeeded",
             termination=Termination(exit_code, "Error" if exit_code else "Completed", self.now, record),
         )
 
