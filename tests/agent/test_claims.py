@@ -1,6 +1,5 @@
 """Which attempt may write, and where training goes on: real agents on one storage."""
 
-import json
 import time
 
 from tests.agent.launching import Bench, wait_until
@@ -112,17 +111,6 @@ def test_the_disk_holds_only_what_is_still_needed(bench):
     assert max(complete).step == 60
     assert len(complete) <= 3
     assert stored(bench).verify() == ()
-
-
-def test_node_1_waits_for_the_claim_of_node_0_and_says_so(bench):
-    bench.nodes = 2
-    bench.limits = {"startTimeoutSeconds": 2}
-    with bench.agent("--master-port=29999", node_rank=1) as agent:
-        output = agent.communicate(timeout=120)[0].decode()
-    assert agent.returncode == 31, output
-    message = json.loads(bench.record_file(1).read_text())["message"]
-    assert message.startswith("node 0 has not claimed attempt 1 in file://")
-    assert "within 2 s" in message
 
 
 def test_where_no_checkpoint_comes_back_whole_the_attempt_ends_and_another_goes_on(bench):

@@ -1,6 +1,10 @@
 """Agents above real torch: a user's own Trainer script, and processes that meet through torchrun."""
 
+import socket
+import subprocess
+
 import psutil
+import pytest
 
 from tests.agent.launching import SCRIPTS, wait_until
 from tests.agent.status_server import receiver
@@ -24,6 +28,14 @@ def alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_a_users_own_trainer_script_reports_is_stored_and_leaves_its_model(bench):
@@ -70,6 +82,36 @@ def test_two_nodes_of_two_processes_meet_on_one_machine(bench):
     assert lines == [f"rank {rank} of 4: sum 10" for rank in range(4)]
     assert bench.record(0).outcome.artifacts.model
     assert bench.record(1).outcome is None
+
+
+def test_training_is_launched_on_no_node_before_all_are_there(bench):
+    bench.nodes = 2
+    bench.command = [str(SCRIPTS / "ranks.py")]
+    port = free_port()
+    with bench.agent(f"--master-port={port}") as first:
+        # It has claimed and fetched, and counts who is there.
+        wait_until(lambda: answers(port + 1))
+        assert psutil.Process(first.pid).children() == []
+        with bench.agent(f"--master-port={port}", node_rank=1) as second:
+            output = first.communicate(timeout=240)[0].decode()
+            other = second.communicate(timeout=120)[0].decode()
+    assert (first.returncode, second.returncode) == (0, 0), output + other
+
+
+def test_a_node_waits_for_one_that_has_no_machine_longer_than_for_a_first_step(bench):
+    bench.nodes = 2
+    bench.command = [str(SCRIPTS / "ranks.py")]
+    bench.limits = {"startTimeoutSeconds": 1}
+    port = f"--master-port={free_port()}"
+    with bench.agent(port, node_rank=1) as second:
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=6)
+        # Node 0 is to be patient with the first step all the same.
+        bench.limits = {}
+        with bench.agent(port) as first:
+            output = first.communicate(timeout=240)[0].decode()
+            other = second.communicate(timeout=120)[0].decode()
+    assert (first.returncode, second.returncode) == (0, 0), output + other
 
 
 def test_killing_an_agent_ends_torchrun_and_its_workers(bench):

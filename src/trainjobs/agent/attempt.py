@@ -13,6 +13,7 @@ from trainjobs.agent.heartbeat import Heartbeats
 from trainjobs.agent.history import HistoryTail
 from trainjobs.agent.launch import meeting_point, plan_launch, until_first_step
 from trainjobs.agent.log_upload import LogUpload
+from trainjobs.agent.meeting import Meeting, meet
 from trainjobs.agent.niceness import yield_to_training
 from trainjobs.agent.oom import oom_kills
 from trainjobs.agent.options import Options
@@ -188,10 +189,16 @@ class Attempt:
         workspace = self._workspace
         workspace.clear()
         write_localised(self._recipe, prepared.inputs, workspace.recipe)
-        meeting = meeting_point(self._options, self._recipe.processes.nodes)
+        place = meeting_point(self._options, self._recipe.processes.nodes)
+        meet(
+            Meeting(self._recipe.run.uid, place, self._recipe.processes.nodes, self._status.wait_for),
+            self._stop,
+        )
+        # The time until the first step counts from here.
+        self._status.enter("Launching")
         environment = {**os.environ, **server.environment()}
-        launch = plan_launch(self._recipe, prepared.inputs, workspace.recipe, meeting, environment)
-        self._status.wait_for(until_first_step(self._recipe, meeting))
+        launch = plan_launch(self._recipe, prepared.inputs, workspace.recipe, place, environment)
+        self._status.wait_for(until_first_step(self._recipe, place))
         history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -215,10 +216,14 @@ def on_leash() -> list[str]:
 
 
 def free_port(address: str) -> int:
-    """A TCP port that nobody listens on at `address`."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on at `address`, nor on the one after it, where agents meet."""
+    while True:
+        with socket.socket() as probe, socket.socket() as next_to_it:
+            probe.bind((address, 0))
+            port = int(probe.getsockname()[1])
+            with suppress(OSError, OverflowError):
+                next_to_it.bind((address, port + 1))
+                return port
 
 
 def read_record(file: Path) -> FinalRecord | None:

@@ -38,4 +38,6 @@ def start_timeout(attempt: Attempt, timeout: timedelta, now: datetime, *, moving
         )
     last = attempt.heartbeat(0)
     stage = f"; node 0 is at: {last.stage}" if last else ""
+    if last is not None and last.wait is not None:
+        stage += f"; it {last.wait}"
     return End(Reason.START_TIMEOUT, f"no step within {timeout.total_seconds():.0f} s of the start{stage}")

@@ -17,6 +17,7 @@ from tests.unit.core.decide.building import (
 )
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed
+from trainjobs.core.reports import Wait
 
 WAITING = pod(scheduling_message="0/5 nodes are available: 5 Insufficient nvidia.com/gpu.")
 PULLING = pod(scheduled=True, node="m0", waiting_reason="ImagePullBackOff", waiting_message="no such image")
@@ -146,3 +147,26 @@ def test_suspended_time_is_not_counted_by_the_deadline() -> None:
     again = Observed(run, (job(2),), (running(attempt=2, started=at(10_100)),))
     assert decide(again, at(10_499)).status.phase == "Running"
     assert decide(again, at(10_500)).status.phase == "Failed"
+
+
+def test_a_node_waits_for_one_without_a_machine_as_long_as_for_room():
+    run = begin(make_run(nodes=2))
+    waiting = beat(86_000, stage="Launching", wait=Wait(what="node 1: 1 of 2 are there", since=at(60)))
+    pods = (running(0), pod(1, scheduling_message="0/9 nodes are available"))
+    run = settled(Observed(run, (job(),), pods, (waiting,)), 86_000)
+    assert run.status.ended is None
+    still = decide(Observed(run, (job(),), pods, (waiting,)), at(86_399)).status
+    assert (still.ended, still.infrastructure_restarts) == (None, 0)
+    over = decide(Observed(run, (job(),), pods, (waiting,)), at(86_400)).status
+    assert over.failure is not None
+    assert over.failure.reason == "SchedulingTimeout"
+
+
+def test_nodes_that_never_meet_are_ended_by_the_time_to_start_and_it_says_what_they_wait_for():
+    run = under_way(make_run(nodes=2))
+    waiting = beat(3_500, stage="Launching", wait=Wait(what="node 1: 1 of 2 are there", since=at(60)))
+    observed = Observed(run, (job(),), (running(0), running(1)), (waiting,))
+    failure = decide(observed, at(3_600)).status.failure
+    assert failure is not None
+    assert failure.reason == "StartTimeout"
+    assert "it waits for node 1: 1 of 2 are there, since" in failure.message
