@@ -97,7 +97,8 @@ def test_a_namespace_that_is_being_deleted_is_not_held_up(operator: Operator, wo
 def test_a_run_that_never_ran_and_one_that_keeps_its_data_go_at_once(operator: Operator, world: World):
     operator.start(image="operator:1")
     world.create(run("waiting", runPolicy=DELETE, baseModel={"fromRun": {"kind": "SFTRun", "name": "x"}}))
-    wait_for(lambda: world.get("waiting")["metadata"].get("finalizers") == [FINALIZER], "the finalizer")
+    world.wait_for_condition("waiting", "DependenciesReady", "False")
+    assert "finalizers" not in world.get("waiting")["metadata"]
     world.create(run("kept"))
     world.wait_for_job("kept")
     assert "finalizers" not in world.get("kept")["metadata"]
@@ -135,3 +136,14 @@ def test_what_the_clean_up_runs_empties_the_folder_and_no_other(
     assert shlex.quote(command[-1]) in done.stdout
     assert not inside.exists() or not any(inside.iterdir())
     assert (beside / "weights").exists()
+
+
+def test_a_refused_run_goes_at_once(operator: Operator, world: World):
+    # No storage is known: nothing of the run can be planned.
+    operator.start(image="operator:1", defaults={"image": "trainer:1"})
+    body = run("chat", runPolicy=DELETE)
+    body["metadata"]["finalizers"] = [FINALIZER]
+    world.create(body)
+    world.wait_for_condition("chat", "Failed")
+    world.delete("chat")
+    wait_for(lambda: gone(world, "chat"), "the run to go")

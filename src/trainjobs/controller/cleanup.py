@@ -73,19 +73,21 @@ class Cleanup:
 
     async def state(self, run: Run, settings: Settings) -> State:
         """How far the clean-up of a run is, and whether anything can be created in its namespace at all."""
-        if not self.image:
-            return State(message="the operator knows no image to clean up with; set its `image`")
         job = await self.kube.find(JOBS, run.metadata.namespace, job_name(run))
         if job is not None:
             return _state_of(job)
         try:
-            await self.kube.create(
-                JOBS, run.metadata.namespace, clean_up_job(run, settings, self.image), mode="DryRun"
-            )
+            body = clean_up_job(run, settings, self.image or "none")
+        except InvalidRecipe as error:
+            return State(message=f"the clean-up cannot be planned: {error}")
+        try:
+            await self.kube.create(JOBS, run.metadata.namespace, body, mode="DryRun")
         except NamespaceTerminating:
             return State(namespace_terminating=True)
         except (Invalid, Forbidden) as error:
             return State(message=f"the API server refuses the clean-up, Job {job_name(run)}: {error.said}")
+        if not self.image:
+            return State(message="the operator knows no image to clean up with; set its `image`")
         return State()
 
 

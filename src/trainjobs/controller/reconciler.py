@@ -104,6 +104,9 @@ class Reconciler:
         run = observed.run
         if run.metadata.deletion_timestamp is None or FINALIZER not in observed.finalizers:
             return gathered
+        if run.status.attempt == 0 and not observed.jobs and not observed.pods:
+            # It has stored nothing: nothing needs to be planned, and a refused run could not be.
+            return gathered
         state = await self.cleanup.state(run, self.settings.for_namespace(run.metadata.namespace))
         observed = replace(
             observed,

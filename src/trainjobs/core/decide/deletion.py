@@ -33,11 +33,15 @@ def deletion(observed: Observed, now: datetime) -> Decision:
     return Decision(_hindered(status, observed, now), delete_stored_data=True)
 
 
-def guarded(observed: Observed) -> tuple[bool, bool]:
-    """Whether the finalizer of a run that is not being deleted has to be added, and whether removed."""
+def guarded(observed: Observed, *, starts: bool) -> tuple[bool, bool]:
+    """Whether the finalizer of a run that is not being deleted has to be added, and whether removed.
+
+    Not before the first attempt: what never started has stored nothing, and is held up for nothing.
+    """
     wanted = observed.run.spec.run_policy.deletion_policy == "Delete"
     there = FINALIZER in observed.finalizers
-    return wanted and not there, there and not wanted
+    begun = starts or observed.run.status.attempt > 0 or bool(observed.jobs)
+    return wanted and begun and not there, there and not wanted
 
 
 def _hindered(status: RunStatus, observed: Observed, now: datetime) -> RunStatus:

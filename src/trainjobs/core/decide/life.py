@@ -47,7 +47,7 @@ def decide(observed: Observed, now: datetime) -> Decision:
     live = status.attempt if not _finished(status) and status.attempt > ended_number(status) else None
     halts, ends = stops(observed, now, live=live, keep=status.attempt + 1 if expired else status.attempt - 1)
     looks = [*step.looks, *ends, *([tidy] if tidy is not None and not expired else [])]
-    add, remove = guarded(observed)
+    add, remove = guarded(observed, starts=step.start is not None)
     return Decision(
         status=status,
         start=step.start,

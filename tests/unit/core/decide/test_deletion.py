@@ -8,6 +8,7 @@ from tests.unit.core.decide.building import (
     ended,
     job,
     make_run,
+    onward,
     running,
     settled,
     under_way,
@@ -35,8 +36,15 @@ def deleted(run):
     ],
 )
 def test_only_a_run_that_takes_its_data_along_has_a_finalizer(policy, finalizers, add, remove) -> None:
-    decision = decide(Observed(make_run(policy=policy), finalizers=finalizers), at(0))
+    decision = decide(Observed(under_way(make_run(policy=policy)), (job(),), finalizers=finalizers), at(0))
     assert (decision.add_finalizer, decision.remove_finalizer) == (add, remove)
+
+
+def test_no_run_has_a_finalizer_before_its_first_start() -> None:
+    run = make_run(policy=DELETE, depends_on="base")
+    assert not decide(Observed(run), at(0)).add_finalizer
+    starting = onward(Observed(make_run(policy=DELETE)), at(0))
+    assert (starting.start is not None, starting.add_finalizer) == (True, True)
 
 
 def test_without_our_finalizer_nothing_is_done_and_nothing_started() -> None:
