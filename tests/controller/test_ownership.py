@@ -134,3 +134,22 @@ def test_sigterm_ends_the_operator_in_order(operator: Operator, plane: ControlPl
     operator.start()
     assert operator.get("/healthz") == (200, "ok\n")
     assert operator.terminate() == 0
+
+
+def test_a_networkpolicy_without_its_owner_is_said_and_asked_again_ever_later(
+    operator: Operator, world: World
+):
+    created = world.create(run("chat"))
+    path = f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/networkpolicies"
+    name = f"chat-{created['metadata']['uid'][:5]}"
+    body = {
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
+        "spec": {"podSelector": {}},
+    }  # fmt: skip
+    world.plane.request("POST", path, body)
+    operator.start()
+    said = world.wait_for_condition("chat", "Accepted", "False")
+    assert f"NetworkPolicy {name}: it exists and is not controlled by the run" in said["message"]
+    assert operator.metric("trainjobs_reconcile_duration_seconds_count") < 12
+    world.plane.request("DELETE", f"{path}/{name}")
+    world.wait_for_job("chat", seconds=60)

@@ -155,4 +155,8 @@ class Applier:
         if there is not None and resource is PYTORCHJOBS:
             others = self.memory.taken.get(run.metadata.uid, ())
             self.memory.taken[run.metadata.uid] = (*others, replace(job_state(there), attempt=start.attempt))
+        elif there is not None:
+            # Its name is the same for every attempt: asked again ever later, and said in a condition.
+            foreign = Forbidden("it exists and is not controlled by the run; delete it, and it is made again")
+            self.memory.refuse(run, f"{resource.kind} {name}", foreign, now)
         raise LookAgain(f"{resource.kind} {namespace}/{name} exists and belongs to somebody else")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.kube.client import Kube
-from trainjobs.kube.errors import AlreadyExists
 from trainjobs.kube.resources import ENDPOINT_SLICES
 
 
@@ -20,11 +19,14 @@ class Endpoint:
     async def point_to(self, address: str, port: int) -> None:
         """Let the Service lead to this address alone."""
         wanted = self._slice(address, port)
-        try:
+        there = await self.kube.find(ENDPOINT_SLICES, self.namespace, self._name)
+        if there is None:
             await self.kube.create(ENDPOINT_SLICES, self.namespace, wanted)
             return
-        except AlreadyExists:
-            there = await self.kube.get(ENDPOINT_SLICES, self.namespace, self._name)
+        if all(there.get(part) == wanted[part] for part in ("addressType", "endpoints", "ports")) and (
+            child(there, "metadata").get("labels") == child(wanted, "metadata")["labels"]
+        ):
+            return
         if text(there, "addressType") != wanted["addressType"]:
             # The kind of address cannot be changed.
             uid = text(child(there, "metadata"), "uid")

@@ -186,15 +186,14 @@ class Work:
             return
         endpoint = Endpoint(self._kube, self._settings.namespace, settings.service)
         while True:
+            # Again and again: somebody may delete or change it while this replica leads.
             try:
                 await endpoint.point_to(settings.advertised_address, port)
             except LeaseLost:
                 return
             except KubeError as error:
-                _log.warning("agents cannot reach this replica yet: %s", error)
-                await asyncio.sleep(TRY_AGAIN)
-            else:
-                return
+                _log.warning("agents cannot reach this replica: %s", error)
+            await asyncio.sleep(TRY_AGAIN)
 
     def _forget(self, run_uid: str) -> None:
         self.memory.forget(run_uid)
