@@ -6,7 +6,7 @@ part of which takes an accident: pods whose job is gone, an endpoint of another 
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 ENDPOINT = f"{RELEASE}-status-leader"
+SERVER = f"{RELEASE}-status-tls"
 CONTROLLERS = "kube-controller-manager"
 SCRIPT = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "8")
 OTHERS = ("SFTRun", "RLHFRun", "PretrainRun")
@@ -120,12 +121,40 @@ def rest_and_go(bench: Bench, kind: str) -> None:
     runs.kubectl("delete", kind, "resting", "--timeout=60s")
 
 
+def start_and_delete(bench: Bench, kinds: Sequence[str]) -> None:
+    """A run of each of these kinds that has started, so that its data is to go with it."""
+    runs = [bench.of(kind) for kind in kinds]
+    for one in runs:
+        one.apply("begun", *SCRIPT, spec={"runPolicy": {"deletionPolicy": "Delete"}})
+    for one in runs:
+        one.until("begun", lambda one=one: one.status("begun").get("job"), "a job", 30)
+    for one in runs:
+        one.kubectl("delete", one.kind, "begun", "--wait=false")
+    for one in runs:
+        one.kubectl("wait", f"{one.kind}/begun", "--for=delete", "--timeout=120s")
+
+
+def change_authority(bench: Bench, name: str) -> None:
+    """Lose what the status server shows: the release makes another, and leaders give it to a run's pods."""
+
+    def trusted() -> str:
+        [pod] = bench.pods(name)
+        return str(pod["metadata"]["annotations"]["trainjobs.dev/status-ca"])
+
+    before = trusted()
+    scaled(bench, 0)
+    bench.cluster.kubectl("delete", "secret", SERVER, "-n", NAMESPACE)
+    release.upgraded(bench)
+    bench.until(name, lambda: before in trusted() != before, "the pods to trust both authorities")
+
+
 def train_with_accidents(bench: Bench) -> None:
     """A run whose job loses its label, whose pods outlive their job, and whose data goes with it."""
     runtime = bench.manifest("busy", *SCRIPT)["spec"]["runtime"] | {"serviceAccountName": "default"}
     spec = {"runtime": runtime, "runPolicy": {"deletionPolicy": "Delete"}}
     bench.apply("busy", spec=spec)
     bench.until_training("busy")
+    change_authority(bench, "busy")
     [pod] = bench.pods("busy")
     # Of a pod that the operator has not seen it asks who that is.
     assert spoken_by_stranger(bench, bench.run("busy"), pod)["token"].startswith("403")
@@ -135,7 +164,9 @@ def train_with_accidents(bench: Bench) -> None:
     bench.until(
         "busy",
         lambda: "trainjobs.dev/checkpoint-now" not in bench.run("busy")["metadata"]["annotations"],
-        "the agent to be told to save",
+        "the agent to be told to save, by a server of an authority that it hears of while it runs",
+        # So long a kubelet may take to write a file of an annotation anew.
+        seconds=180,
     )
     # The controllers collect what a deleted job leaves: while they stand still, that is the operator's.
     bench.own.sandbox.send(CONTROLLERS, signal.SIGSTOP)
@@ -160,6 +191,7 @@ def test_every_right_is_used_and_none_is_missing(bench: Bench, whole_again):
     begin_anew(bench)
     for kind in OTHERS:
         rest_and_go(bench, kind)
+    start_and_delete(bench, OTHERS)
     train_with_accidents(bench)
     assert [(one["verb"], one["requestURI"]) for one in asked(bench, since) if _is_forbidden(one)] == []
     # No request of its own: admission asks for it when the operator names a run as an object's owner.
