@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.cli.conftest import Bench
-from tests.cli.runs import status, stored
+from tests.cli.runs import status, stored, until
 from tests.harness.versitygw import S3Server, free_port
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -68,6 +68,26 @@ def test_a_run_keeps_everything_in_s3_when_it_says_so(bench: Bench, s3_environme
     listed = bench.run("checkpoints", "list", run.store.uri)
     assert listed.returncode == 0, listed.stderr
     assert "eval_loss" in listed.stdout
+    # What the bucket holds is what lies here, but for what was printed after the agent's last look.
+    here, there = (bench.run("logs", place) for place in (bench.place(), run.store.uri))
+    assert (here.returncode, there.returncode) == (0, 0), there.stderr
+    assert "saved step 10" in there.stdout
+    assert set(there.stdout.splitlines()) <= set(here.stdout.splitlines())
+    assert bench.run("logs", run.store.uri, "--tail", "1").stdout == there.stdout.splitlines()[-1] + "\n"
+    missing = bench.run("logs", run.store.uri, "--node", "1")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.endswith("has no log of attempt 1 node 1; it has attempt 1 node 0\n")
+
+
+def test_a_followed_run_is_shown_to_its_end(bench: Bench) -> None:
+    manifest = bench.manifest(script=["--steps", "20", "--step-seconds", "0.2", "--fail-at", "15"], spec=ONCE)
+    running = bench.start("run", manifest)
+    until("an agent that prints", lambda: any(bench.place().glob("work/*/node-0/agent.log")))
+    followed = bench.run("logs", bench.place(), "--follow")
+    assert running.wait(timeout=60) == 23
+    assert followed.returncode == 0, followed.stderr
+    assert "went for a walk" in followed.stdout
+    assert followed.stdout == bench.run("logs", bench.place()).stdout
 
 
 def test_s3_that_cannot_be_reached_is_said_before_anything_starts(bench: Bench) -> None:

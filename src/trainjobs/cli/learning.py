@@ -36,10 +36,10 @@ def need_torch() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def need(package: str) -> None:
+def need(package: str, *, extra: str = "train") -> None:
     """Raise UsageError when `package`, which an extra brings, is not installed."""
     if find_spec(package) is None:
-        raise UsageError(f"this needs {package}; install it with: pip install 'trainjobs[train]'")
+        raise UsageError(f"this needs {package}; install it with: pip install 'trainjobs[{extra}]'")
 
 
 def plain_table(*columns: str, title: str | None = None) -> Table:

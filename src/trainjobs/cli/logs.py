@@ -1,102 +1,106 @@
-"""`trainjobs logs`: what the nodes of a run printed, from its storage, or while it runs from its folder."""
+"""`trainjobs logs`: what the nodes of a run print, from its pods, its folder or its storage."""
 
-import gzip
-import time
+import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainjobs.cli.checkpoints import Target
-from trainjobs.cli.console import Output, OutputOption, print_json
-from trainjobs.core.checkpoints.layout import LOGS, log_key, parse_log_key
-from trainjobs.errors import UsageError
-from trainjobs.storage.store import Store
+from trainjobs.cli.console import Output, OutputOption, note_line, print_json
+
+if TYPE_CHECKING:
+    from trainjobs.cli.run_names import Access, RunName
+    from trainjobs.cli.stored_logs import LogName, Wanted
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
-_LOOK_SECONDS = 2.0
-_OVERLAP = 4096
+INTERRUPTED = 130
 
 
 @app.command()
 def logs(
-    target: Target,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|URI",
+            help="A run in a cluster as kubectl names it (rewardmodelrun/NAME), a run's folder here, or its "
+            "URI in storage (s3://…, file:///…).",
+        ),
+    ],
     attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt; default is the newest.")] = None,
     node: Annotated[int, typer.Option(min=0, help="Which node, from 0.")] = 0,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as more is there, until the run has its result.")
+        bool, typer.Option("--follow", "-f", help="Go on as more is printed, until the run is over.")
     ] = False,
+    tail: Annotated[
+        int | None, typer.Option(min=0, help="Begin with so many of the last lines; default is all.")
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Of the run in a cluster; default is the context's."),
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Way to the cluster; default is kubectl's.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Context of the kubeconfig; default is its own.")
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show the last part of what a node of a run printed.
+    """Show what a node of a run has printed.
 
-    Agents bring it to storage every two minutes and at the end of every attempt. With --output json the logs
-    that storage holds are listed instead.
+    Of a run in a cluster the pod is asked, and where that is gone, storage: agents bring the last part there
+    every two minutes and at the end of every attempt. With --output json the logs that there are are listed.
 
     \b
+    trainjobs logs rewardmodelrun/ratings -n ml --follow
+    trainjobs logs runs/rewardmodelrun/review-ratings --tail 20
     trainjobs logs s3://models/runs/ml/SFTRun/chat-1a2b3c4d --attempt 2 --node 1
-    trainjobs logs runs/rewardmodelrun/review-ratings --follow
     """
-    from trainjobs.cli.stored import open_run, path_of
+    from trainjobs.cli.run_names import Access, run_name
+    from trainjobs.cli.stored_logs import Wanted, open_logs
 
-    path = path_of(target)
-    run = open_run(target)
-    store = run.store.store
-    if output is Output.JSON:
-        print_json({"logs": [{"attempt": one, "node": rank} for one, rank in _stored(store)]})
-        return
-    shown = ""
-    while True:
-        # Asked first: what is printed until then is in the log that is read next.
-        finished = not follow or run.store.result() is not None
-        text = _text(store, path, attempt, node, waits=follow)
-        new = text[len(shown) :] if text.startswith(shown) else _after(shown, text)
-        typer.echo(new, nl=False)
-        shown = text
-        if finished:
+    access = Access(namespace, kubeconfig, context)
+    wanted = Wanted(attempt, node, follow, tail)
+    name = run_name(target, in_cluster=access.is_given)
+    try:
+        if name is not None:
+            asyncio.run(_of_cluster(name, access, wanted, output))
             return
-        time.sleep(_LOOK_SECONDS)
+        found = open_logs(target)
+        if output is Output.TEXT:
+            found.show(wanted, _write)
+        else:
+            _list({log: "Storage" if file is None else "Folder" for log, file in found.names().items()})
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
-def _stored(store: Store) -> list[tuple[int, int]]:
-    found = (parse_log_key(info.key) for info in store.list(LOGS))
-    return sorted(one for one in found if one is not None)
+async def _of_cluster(name: "RunName", access: "Access", wanted: "Wanted", output: Output) -> None:
+    from trainjobs.cli.learning import need
+
+    need("kubernetes", extra="operator")
+    from trainjobs.cli.cluster_runs import reading
+    from trainjobs.cli.pod_logs import PodLogs
+
+    async with reading(access) as reader:
+        found = PodLogs(reader, name, write=_write, tell=note_line)
+        if output is Output.JSON:
+            _list(await found.names())
+        elif wanted.follow:
+            await found.follow(wanted)
+        else:
+            await found.show(wanted)
 
 
-def _text(store: Store, path: Path | None, attempt: int | None, node: int, *, waits: bool) -> str:
-    """What a node has printed: as its agent writes it on this machine, or else as it was brought to storage.
-
-    Raises:
-        UsageError: there is no such log; names those that there are.
-    """
-    there = _stored(store)
-    here = {} if path is None else _here(path)
-    newest = max((one for one, rank in [*there, *here] if rank == node), default=None)
-    wanted = (newest if attempt is None else attempt, node)
-    if wanted in here:
-        return here[wanted].read_text(encoding="utf-8", errors="replace")
-    if wanted in there:
-        return gzip.decompress(store.get(log_key(*wanted))).decode(errors="replace")
-    if waits and not there and not here:
-        return ""
-    names = ", ".join(f"attempt {one} node {rank}" for one, rank in sorted({*there, *here}))
-    raise UsageError(
-        f"{store.uri}: has no log of attempt {wanted[0] or 1}, node {node}; it has {names or 'none'}"
+def _list(names: "dict[LogName, str]") -> None:
+    print_json(
+        {
+            "logs": [
+                {"attempt": log.attempt, "node": log.node, "source": source} for log, source in names.items()
+            ]
+        }
     )
 
 
-def _here(folder: Path) -> dict[tuple[int, int], Path]:
-    """The logs of agents that work, or have worked last, on this machine."""
-    found = {}
-    for file in folder.glob("work/attempt-*/node-*/agent.log"):
-        attempt, node = (part.rpartition("-")[2] for part in file.parts[-3:-1])
-        if attempt.isdecimal() and node.isdecimal():
-            found[int(attempt), int(node)] = file
-    return found
-
-
-def _after(shown: str, text: str) -> str:
-    """What is new in a log whose beginning was cut off since it was shown."""
-    last = shown[-_OVERLAP:]
-    at = text.rfind(last) if last else -1
-    return text if at < 0 else text[at + len(last) :]
+def _write(text: str) -> None:
+    typer.echo(text, nl=False)

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.api_client import RequestSerialized
 from kubernetes.aio.config.config_exception import ConfigException
 
 from trainjobs.core.plan.objects import Object
@@ -146,6 +147,31 @@ class Kube:
         # The keys have a media type of their own, and are refused to who accepts plain JSON only.
         return await self._json("GET", path, headers={"Accept": "*/*"})
 
+    async def stream(
+        self, path: str, query: Sequence[tuple[str, str]], *, endless: bool
+    ) -> AsyncIterator[bytes]:
+        """Read what is no object, such as a pod's log, piece by piece as it comes.
+
+        Args:
+            path: where.
+            query: of the address.
+            endless: whether nothing may come for as long as it likes.
+        """
+        what = f"GET {path}"
+        waits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._timeout, sock_read=None if endless else self._timeout
+        )
+        try:
+            request = await self._request("GET", path, list(query), None, {"Accept": "*/*"})
+            answer = await self._api.call_api(*request, _request_timeout=waits)
+            async with answer.response:
+                if not 200 <= answer.status <= 299:
+                    raise error_of(answer.status, await answer.response.read(), what)
+                async for piece in answer.response.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{what}: {type(error).__name__} {error}".rstrip()) from error
+
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()  # type: ignore[no-untyped-call]
@@ -190,17 +216,21 @@ class Kube:
     async def _send(
         self, method: str, path: str, query: list[tuple[str, str]], body: object, headers: dict[str, str]
     ) -> tuple[int, bytes]:
-        headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
-        request = await self._api.param_serialize(
+        request = await self._request(method, path, query, body, headers)
+        response = await self._api.call_api(*request, _request_timeout=self._timeout)
+        return response.status, await response.read()  # type: ignore[no-untyped-call]
+
+    async def _request(
+        self, method: str, path: str, query: list[tuple[str, str]], body: object, headers: dict[str, str]
+    ) -> RequestSerialized:
+        return await self._api.param_serialize(
             method=method,
             resource_path=path,
             query_params=query,
-            header_params=headers,
+            header_params={"Accept": "application/json", "Content-Type": "application/json", **headers},
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = await self._api.call_api(*request, _request_timeout=self._timeout)
-        return response.status, await response.read()  # type: ignore[no-untyped-call]
 
 
 def replacing(resource_version: str, path: str, value: object) -> list[dict[str, object]]:

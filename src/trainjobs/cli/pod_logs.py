@@ -1,0 +1,190 @@
+"""What the nodes of a run in a cluster print: from their pods, and from storage where those are gone."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from trainjobs.api import labels
+from trainjobs.api.conditions import ConditionType
+from trainjobs.api.status import StorageStatus
+from trainjobs.cli.cluster_runs import ClusterRun, Reader, as_told, told
+from trainjobs.cli.run_names import RunName
+from trainjobs.cli.stored import RETRY_SECONDS, path_of
+from trainjobs.cli.stored_logs import LOOK_SECONDS, LogName, StoredLogs, Wanted
+from trainjobs.controller.observing import pod_state
+from trainjobs.core.decide.conditions import holds
+from trainjobs.core.decide.observed import PodState
+from trainjobs.errors import TrainjobsError, UsageError
+from trainjobs.kube.errors import Forbidden, KubeError
+from trainjobs.kube.pod_logs import log_lines
+from trainjobs.kube.resources import PODS
+from trainjobs.storage.opening import open_store
+from trainjobs.storage.settings import StorageSettings
+
+Write = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class PodLogs:
+    """The logs of one run."""
+
+    reader: Reader
+    name: RunName
+    write: Write
+    tell: Write
+    """Is told, line by line, where what is shown comes from."""
+    _after: dict[LogName, str] = field(default_factory=dict)
+    """By log: the stamp of the last line that was shown."""
+    _told: str = ""
+
+    async def names(self) -> dict[LogName, str]:
+        """Every log there is, each with `Pod` or `Storage`; where the latter cannot be read, only pods'."""
+        run = await self.reader.run(self.name)
+        found = dict.fromkeys(self._stored_names(run), "Storage")
+        found |= {LogName(one.attempt, one.node_rank): "Pod" for one in await self._pods(run) if one.started}
+        return dict(sorted(found.items()))
+
+    async def show(self, wanted: Wanted) -> None:
+        """Show what a node has printed.
+
+        Raises:
+            UsageError: there is no such log, neither in a pod nor in storage; says why.
+            AccessDenied, StorageUnavailable: it cannot be had.
+        """
+        run = await self.reader.run(self.name)
+        log = self._meant(run, wanted)
+        pod = _of(await self._pods(run), log)
+        problem = await self._print(pod, log, wanted)
+        if problem is not None:
+            self._show_stored(run, log, wanted, problem)
+
+    async def follow(self, wanted: Wanted) -> None:
+        """Show what a node prints as it does, over its attempts, until the run is over or that attempt is.
+
+        Raises:
+            UsageError, AccessDenied, StorageUnavailable: as `show`, where it is over already.
+        """
+        shown: set[LogName] = set()
+        while True:
+            run = await self.reader.run(self.name)
+            log = self._meant(run, wanted)
+            pod = _of(await self._pods(run), log)
+            over = _is_over(run, log, pod)
+            problem = await self._print(pod, log, wanted)
+            if problem is None:
+                shown.add(log)
+            if over:
+                if problem is not None and log not in shown:
+                    self._show_stored(run, log, wanted, problem)
+                return
+            if log not in shown:
+                self._tell_once(f"{log} {_state(pod)}: waiting for it")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _meant(self, run: ClusterRun, wanted: Wanted) -> LogName:
+        return LogName(wanted.attempt or max(1, run.status.attempt), wanted.node)
+
+    async def _pods(self, run: ClusterRun) -> Sequence[PodState]:
+        selector = f"{labels.RUN_UID}={run.uid}"
+        with told(f"pods of {self.name} in namespace {self.reader.namespace}"):
+            found = await self.reader.kube.list_all(PODS, self.reader.namespace, labels=selector)
+        return [pod_state(one) for one in found]
+
+    async def _print(self, pod: PodState | None, log: LogName, wanted: Wanted) -> KubeError | str | None:
+        """Print what a pod has to say that was not shown yet; why it says nothing, or None."""
+        if pod is None or pod.started is None:
+            return _state(pod)
+        self._tell_once(f"{log}, from pod {pod.name}")
+        try:
+            lines = log_lines(
+                self.reader.kube,
+                self.reader.namespace,
+                pod.name,
+                labels.CONTAINER,
+                follow=wanted.follow,
+                tail=wanted.tail,
+                after=self._after.get(log, ""),
+            )
+            async for line in lines:
+                self._after[log] = line.stamp
+                self.write(f"{line.text}\n")
+        except KubeError as error:
+            return error
+        return None
+
+    def _stored_names(self, run: ClusterRun) -> Sequence[LogName]:
+        try:
+            return [*_stored(run.status.storage).names()]
+        except TrainjobsError as error:
+            self.tell(f"note: {error}")
+            return []
+
+    def _show_stored(self, run: ClusterRun, log: LogName, wanted: Wanted, problem: KubeError | str) -> None:
+        """Show the log as it was brought to storage; `problem` is why its pod does not tell it."""
+        what = f"{self.name} in namespace {self.reader.namespace}: {log}"
+        if run.status.storage is None:
+            if isinstance(problem, KubeError):
+                raise as_told(what, problem)
+            raise UsageError(f"{what} {problem}; look again later, or --follow it")
+        said = f"{what} {problem if isinstance(problem, str) else f'does not answer ({problem.said})'}"
+        try:
+            logs = _stored(run.status.storage)
+            text = logs.text(replace(wanted, attempt=log.attempt, follow=False))
+        except UsageError as error:
+            if isinstance(problem, Forbidden):
+                raise as_told(what, problem) from None
+            raise UsageError(f"{said}, and {error}") from None
+        except TrainjobsError as error:
+            raise type(error)(f"{said}, and its storage cannot be read: {error}") from error
+        self.tell(f"note: {said}; from storage, its last part:")
+        self.write(wanted.cut(text))
+
+    def _tell_once(self, words: str) -> None:
+        if words != self._told:
+            self.tell(f"note: {words}")
+        self._told = words
+
+
+def _stored(storage: StorageStatus | None) -> StoredLogs:
+    """The logs in a run's storage, opened by this person's own keys.
+
+    Raises:
+        UsageError: it is nowhere yet, or in a volume of the cluster.
+        AccessDenied, StorageUnavailable: it cannot be read.
+    """
+    if storage is None:
+        raise UsageError("nothing is stored yet")
+    path_of(storage.uri)
+    settings = StorageSettings.from_environment(os.environ)
+    settings = replace(
+        settings,
+        retry_seconds=RETRY_SECONDS,
+        # The cluster's own name of it may mean nothing here: what this machine says goes before.
+        endpoint=settings.endpoint or storage.endpoint,
+        region=settings.region or storage.region,
+    )
+    return StoredLogs(open_store(storage.uri, settings=settings))
+
+
+def _of(pods: Sequence[PodState], log: LogName) -> PodState | None:
+    """The pod of a node in an attempt; of several the one that was made last."""
+    own = [one for one in pods if (one.attempt, one.node_rank) == (log.attempt, log.node)]
+    return max(own, key=lambda one: (one.started is not None, one.created), default=None)
+
+
+def _state(pod: PodState | None) -> str:
+    """Why a node's pod says nothing."""
+    if pod is None:
+        return "has no pod"
+    if pod.started is not None:
+        return f"is in pod {pod.name}"
+    why = pod.waiting_reason or ("Pending" if pod.scheduled else "not scheduled")
+    message = " ".join((pod.waiting_message or pod.scheduling_message).split())
+    return f"has not started ({why}{f': {message}' if message else ''})"
+
+
+def _is_over(run: ClusterRun, log: LogName, pod: PodState | None) -> bool:
+    """Whether a followed log has ended, as of before it was read."""
+    finished = holds(run.status, ConditionType.FINISHED)
+    return (finished or run.status.attempt > log.attempt) and (pod is None or pod.ended)
