@@ -7,6 +7,7 @@ COUNTS = {
     Budget.NONE: "no",
     Budget.RESTARTS: "`maxRestarts` times",
     Budget.INFRASTRUCTURE: "`maxInfrastructureRestarts` times",
+    Budget.WAITS: "for ever",
 }
 AFTER = {
     Milestone.STARTED: "once a container has run: for ever",

@@ -12,10 +12,11 @@
     ├── Hang                     22    no step within the time allowed
     ├── TrainingError            23    the training program failed in some other way
     ├── BelowThreshold           24    the model is trained, and misses a figure that the manifest asks for
-    ├── StorageUnavailable       30    storage cannot be reached, or is full
+    ├── StorageUnavailable       30    storage is away
     │   ├── CorruptCheckpoint    33    a checkpoint's bytes do not match its manifest
     │   ├── Fenced               34    a newer attempt owns the run: this one must not write
-    │   └── DiskFull             35    the node's own disk is full, or cannot be written
+    │   ├── DiskFull             35    the node's own disk is full, or cannot be written
+    │   └── StorageUnusable      36    storage is there, and has no such bucket, no room, or no trust
     ├── RendezvousFailed         31    the nodes of an attempt did not find each other
     ├── HubUnavailable           32    the hub of models and data sets cannot be reached
     ├── HostOutOfMemory         137    the machine's or container's memory did not suffice
@@ -113,7 +114,7 @@ class BelowThreshold(TrainjobsError):
 
 
 class StorageUnavailable(TrainjobsError):
-    """Storage cannot be reached, or is full."""
+    """Storage is away: nobody answers, or somebody who is not able to just now. It is waited for."""
 
     reason = "StorageUnavailable"
     exit_code = 30
@@ -143,6 +144,13 @@ class DiskFull(StorageUnavailable):
 
     reason = "DiskFull"
     exit_code = 35
+
+
+class StorageUnusable(StorageUnavailable):
+    """Storage is there, and does not do as it is: the bucket is missing, it is full, a clock is wrong."""
+
+    reason = "StorageUnusable"
+    exit_code = 36
 
 
 class RendezvousFailed(TrainjobsError):

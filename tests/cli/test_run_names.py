@@ -29,7 +29,7 @@ def test_a_first_start_that_failed_leaves_the_name_free(bench: Bench) -> None:
 def test_storage_that_was_never_there_leaves_the_name_free(bench: Bench) -> None:
     (bench.folder / "file").write_text("")
     wrong = {"checkpoints": {"storage": {"uri": f"file://{bench.folder}/file/runs"}}}
-    assert bench.run("run", bench.manifest(script=["--steps", "3"], spec=wrong)).returncode == 30
+    assert bench.run("run", bench.manifest(script=["--steps", "3"], spec=wrong)).returncode == 36
     ended = bench.run("run", bench.manifest(script=["--steps", "3"]))
     assert ended.returncode == 0, ended.stderr
 

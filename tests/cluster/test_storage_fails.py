@@ -122,7 +122,7 @@ def test_a_bucket_that_is_missing_is_told_and_the_run_begins_when_there_is_one(b
     hasty = {**kept_in(s3, never, "bucket"), "runPolicy": {"maxInfrastructureRestarts": 1}}
     bench.apply("hasty", "--steps", "5", spec=hasty)
     synced = until_synced(bench, "patient", "False")
-    assert synced["reason"] == "StorageUnavailable"
+    assert synced["reason"] == "StorageUnusable"
     assert f"there is no bucket '{later}'; make it, or correct the storage URI" in synced["message"]
     s3.make_bucket(later)
     bench.wait("patient", "Succeeded", 90)
@@ -132,5 +132,5 @@ def test_a_bucket_that_is_missing_is_told_and_the_run_begins_when_there_is_one(b
     failed = bench.condition("hasty", "Failed")
     assert failed["reason"] == "RestartsExhausted"
     assert never in failed["message"]
-    assert bench.status("hasty")["failure"]["reason"] == "StorageUnavailable"
+    assert bench.status("hasty")["failure"]["reason"] == "StorageUnusable"
     s3.remove_bucket(later)

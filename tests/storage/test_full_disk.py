@@ -13,7 +13,7 @@ from tests.harness.versitygw import s3_server
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.retention import Retention
 from trainjobs.core.uris import file_uri
-from trainjobs.errors import StorageUnavailable
+from trainjobs.errors import StorageUnusable
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import MIB, StorageSettings
@@ -43,7 +43,7 @@ def first_checkpoint(run: CheckpointStore, tmp_path: Path) -> None:
 
 def refuse_and_stay_whole(run: CheckpointStore, tmp_path: Path, message: str) -> None:
     """Save what does not fit; the first checkpoint must not have suffered."""
-    with pytest.raises(StorageUnavailable, match=message) as caught:
+    with pytest.raises(StorageUnusable, match=message) as caught:
         run.save(source(tmp_path, "second", 20 * MIB), step=200, attempt=1)
     assert "\n" not in str(caught.value)
     assert list(run.complete()) == [CheckpointRef(100, 1)]
@@ -77,9 +77,7 @@ def test_a_quota_leaves_the_complete_checkpoint_whole(tmp_path: Path):
     big = source(tmp_path, "big", 20 * MIB)
     with (
         small_files(10 * MIB),
-        pytest.raises(
-            StorageUnavailable, match=r"model\.safetensors: File too large while writing; free some"
-        ),
+        pytest.raises(StorageUnusable, match=r"model\.safetensors: File too large while writing; free some"),
     ):
         run.save(big, step=200, attempt=1)
     assert list(run.complete()) == [CheckpointRef(100, 1)]
@@ -93,9 +91,7 @@ def test_a_full_disk_under_the_download_leaves_no_torn_file(disk: Path, tmp_path
     run = CheckpointStore(open_store(file_uri(tmp_path / "runs")))
     begin(run, 1, "job", "pod")
     run.save(source(tmp_path, "big", 30 * MIB), step=100, attempt=1)
-    with pytest.raises(
-        StorageUnavailable, match=r"model\.safetensors: No space left on device while writing"
-    ):
+    with pytest.raises(StorageUnusable, match=r"model\.safetensors: No space left on device while writing"):
         run.restore(CheckpointRef(100, 1), disk / "back")
     assert {path.name for path in (disk / "back").iterdir()} <= {"trainer_state.json"}
 
@@ -114,5 +110,5 @@ def test_an_s3_server_whose_disk_is_full_leaves_the_complete_checkpoint_whole(
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageUnavailable, match=r"file: not a folder while opening the storage folder"):
+    with pytest.raises(StorageUnusable, match=r"file: not a folder while opening the storage folder"):
         open_store(file_uri(tmp_path / "file" / "runs"), settings=StorageSettings())

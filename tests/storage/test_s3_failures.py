@@ -14,7 +14,13 @@ from tests.harness.attempts import begin
 from tests.harness.tls import TLS, make_certificate
 from tests.harness.versitygw import S3Server, free_port, s3_server
 from trainjobs.core.checkpoints.layout import CheckpointRef
-from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
+from trainjobs.errors import (
+    AccessDenied,
+    InvalidRecipe,
+    StorageUnavailable,
+    StorageUnusable,
+    TrainjobsError,
+)
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.settings import MIB, StorageSettings
@@ -65,7 +71,7 @@ def test_no_keys_at_all_is_said_with_what_to_set(s3_environment: S3Server, monke
 
 
 def test_a_bucket_that_is_not_there_is_named(s3_environment: S3Server):
-    line = refusal("s3://no-such-bucket/runs", s3_environment.settings, StorageUnavailable)
+    line = refusal("s3://no-such-bucket/runs", s3_environment.settings, StorageUnusable)
     assert "there is no bucket 'no-such-bucket'" in line
 
 
@@ -228,7 +234,7 @@ def test_an_object_replaced_while_it_is_read_is_not_mixed(s3_environment: S3Serv
     other = open_store(uri, settings=store_settings)
     other.put_file("file", str(tmp_path / "new"))
     seen: list[bytes] = []
-    with pytest.raises(StorageUnavailable, match="412"):
+    with pytest.raises(StorageUnusable, match="412"):
         seen.extend(bytes(chunk[:1]) for chunk in chunks)
     assert b"n" not in seen
     assert store.budget.in_use == 0
@@ -247,7 +253,7 @@ def test_a_private_certificate_is_trusted_only_when_named(
         uri = server.make_bucket("private")
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        line = refusal(uri, server.settings, StorageUnavailable)
+        line = refusal(uri, server.settings, StorageUnusable)
         assert "its certificate is not trusted; name the CA's file in AWS_CA_BUNDLE" in line
         store = open_store(uri, settings=replace(server.settings, ca_bundle=str(certificate.authority)))
         store.put("x", b"1")

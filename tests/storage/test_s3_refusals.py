@@ -9,7 +9,7 @@ from tests.harness import s3_dialects as dialects
 from tests.harness.s3_in_memory import Answer, Deviation, S3InMemory, s3_in_memory
 from tests.harness.tls import make_certificate
 from tests.harness.versitygw import S3Server, s3_server
-from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, TrainjobsError
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnusable, TrainjobsError
 from trainjobs.storage.opening import open_store
 
 
@@ -69,7 +69,7 @@ REFUSED = {
             "The difference between the request time and the current time is too large.",
             more="<ServerTime>2026-11-28T12:00:00Z</ServerTime>",
         ),
-        StorageUnavailable,
+        StorageUnusable,
         (
             "403 RequestTimeTooSkewed: The difference between the request time and the current time is too ",
             "set this machine's clock right (the server's says 2026-11-28T12:00:00Z)",

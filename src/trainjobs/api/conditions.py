@@ -97,6 +97,7 @@ class Reason(StrEnum):
     TRAINING_ERROR = "TrainingError"
     BELOW_THRESHOLD = "BelowThreshold"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
+    STORAGE_UNUSABLE = "StorageUnusable"
     CORRUPT_CHECKPOINT = "CorruptCheckpoint"
     FENCED = "Fenced"
     DISK_FULL = "DiskFull"

@@ -121,8 +121,16 @@ _KINDS: Final = (
     FailureKind(
         Reason.STORAGE_UNAVAILABLE,
         30,
+        Budget.WAITS,
+        "Look at the store, and at the way to it: the endpoint of spec.checkpoints.storage, DNS, "
+        "NetworkPolicies.",
+    ),
+    FailureKind(
+        Reason.STORAGE_UNUSABLE,
+        36,
         Budget.INFRASTRUCTURE,
-        "Check the endpoint of spec.checkpoints.storage and the free space behind it.",
+        "Do what the message says: make the bucket, free some space, set the clock right, or name the "
+        "certificate's authority.",
         waits_after=Milestone.PREPARED,
     ),
     FailureKind(

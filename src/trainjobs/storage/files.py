@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from trainjobs.errors import AccessDenied, CorruptCheckpoint, InvalidData, StorageUnavailable, TrainjobsError
+from trainjobs.errors import (
+    AccessDenied,
+    CorruptCheckpoint,
+    InvalidData,
+    StorageUnavailable,
+    StorageUnusable,
+    TrainjobsError,
+)
 from trainjobs.storage.store import AlreadyExists, Digest
 
 Chunk = bytes | memoryview
@@ -17,16 +24,21 @@ Chunk = bytes | memoryview
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OPEN_TRIES = 10
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+# What a volume says whose server or device is away: NFS soft mounts, FUSE, block devices over a network.
+_AWAY = {
+    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNREFUSED, errno.ECONNABORTED),
+    *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EREMOTEIO),
+}
 
 
 def local_error(error: OSError, path: str | Path, doing: str) -> TrainjobsError:
     """Return the error of ours that says what the operating system refused."""
     text = f"{path}: {error.strerror or error} while {doing}"
     if error.errno in _FULL:
-        return StorageUnavailable(f"{text}; free some space or keep fewer checkpoints")
+        return StorageUnusable(f"{text}; free some space or keep fewer checkpoints")
     if error.errno in _DENIED:
         return AccessDenied(f"{text}; check the folder's owner and mode")
-    return StorageUnavailable(text)
+    return StorageUnavailable(text) if error.errno in _AWAY else StorageUnusable(text)
 
 
 class HashedParts:
@@ -115,7 +127,7 @@ def write_file(path: Path, chunks: Iterable[Chunk], *, expected: Digest | None, 
 
     Raises:
         CorruptCheckpoint: what arrived is not what was expected; nothing is left behind.
-        StorageUnavailable, AccessDenied: the disk is full, or the folder may not be written.
+        StorageUnusable, AccessDenied: the disk is full, or the folder may not be written.
     """
     with _Partial(path) as partial:
         found = hashed(partial.written(chunks))

@@ -7,7 +7,7 @@ Ceph, GCS, R2 and B2 are known to answer (`tests/harness/s3_dialects.py`).
 
 import re
 
-from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, StorageUnusable
 from trainjobs.storage.s3_network import explain_network, sent_on, speaks_only_tls
 from trainjobs.storage.s3_questions import NotAsked, Questions
 from trainjobs.storage.s3_words import ENDPOINT, REGION, Place, Refusal, Said
@@ -86,14 +86,14 @@ def _by_code(said: Said, place: Place, doing: str) -> Refusal | None:
     where, code = str(place), said.code
     if code == "NoSuchBucket":
         missing = f"{where}: there is no bucket {place.bucket!r}; make it, or correct the storage URI"
-        return Refusal(StorageUnavailable(missing), transient=False)
+        return Refusal(StorageUnusable(missing), transient=False)
     if code == "InvalidBucketName":
         invalid = f"{where}: {place.bucket!r} cannot be a bucket's name; correct the storage URI"
         return Refusal(InvalidRecipe(invalid), transient=False)
     if code in _CLOCK:
         # Another machine's clock may be right, so another attempt may help; waiting does not.
         skewed = f"{where}: {said.words} ({doing}); set this machine's clock right{said.server_time}"
-        return Refusal(StorageUnavailable(skewed), transient=False)
+        return Refusal(StorageUnusable(skewed), transient=False)
     if code == "InvalidObjectState":
         archived = f"{where}: {said.words} ({doing}); the object is in an archive: restore it first"
         return Refusal(InvalidRecipe(archived), transient=False)
@@ -107,7 +107,7 @@ def _by_status(error: Exception, said: Said, place: Place, doing: str, ask: Ques
     assert status is not None
     # Ceph says 403 of a quota.
     if said.code in _FULL or status == 507:
-        return Refusal(StorageUnavailable(f"{where}: storage is full ({doing})"), transient=False)
+        return Refusal(StorageUnusable(f"{where}: storage is full ({doing})"), transient=False)
     if _WRONG_PORT.search(said.message):
         console = f"{where}: answered {said.words} ({doing}); {ENDPOINT} must have the API's port"
         return Refusal(InvalidRecipe(console), transient=False)
@@ -126,7 +126,7 @@ def _by_status(error: Exception, said: Said, place: Place, doing: str, ask: Ques
         return Refusal(StorageUnavailable(answered), transient=True)
     if status == 412:
         # Somebody else wrote in between: asked anew, the question may have another answer.
-        return Refusal(StorageUnavailable(answered), transient=False)
+        return Refusal(StorageUnusable(answered), transient=False)
     if status == 501 and (doing.startswith(CREATING) or "If-None-Match" in said.text):
         answered += f"; trainjobs needs a store with conditional writes (If-None-Match): correct {ENDPOINT}"
     return Refusal(InvalidRecipe(answered), transient=False)

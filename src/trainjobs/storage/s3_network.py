@@ -2,7 +2,7 @@
 
 import re
 
-from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, StorageUnusable
 from trainjobs.storage.s3_questions import Questions
 from trainjobs.storage.s3_words import ENDPOINT, Place, Refusal
 
@@ -47,7 +47,9 @@ def explain_network(text: str, place: Place, doing: str, ask: Questions) -> Refu
     if untrusted and (refusal := sent_on(place, doing, ask)):
         return refusal
     away = f"{place}: cannot be reached: {cause} ({doing})"
-    return Refusal(StorageUnavailable(away), transient=not untrusted)
+    if untrusted:
+        return Refusal(StorageUnusable(away), transient=False)
+    return Refusal(StorageUnavailable(away), transient=True)
 
 
 def speaks_only_tls(place: Place, doing: str) -> Refusal:

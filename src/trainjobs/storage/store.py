@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from trainjobs.errors import StorageUnavailable
+from trainjobs.errors import StorageUnusable
 
 
-class AlreadyExists(StorageUnavailable):
+class AlreadyExists(StorageUnusable):
     """An object that may be created only once is there already."""
 
 
-class ObjectNotFound(StorageUnavailable):
+class ObjectNotFound(StorageUnusable):
     """An object that was asked for is not there."""
 
 
@@ -38,7 +38,8 @@ class Store(Protocol):
     folder (InvalidRecipe) before it touches a byte, and raises
 
         AccessDenied        credentials are missing or wrong, or the permission is
-        StorageUnavailable  storage cannot be reached, is full, or the bucket is not there
+        StorageUnavailable  storage is away
+        StorageUnusable     storage is full, the bucket is not there, or who answers is not trusted
 
     Methods may be called from several threads at once.
     """

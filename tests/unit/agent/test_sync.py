@@ -110,7 +110,7 @@ def test_while_storage_is_away_nothing_is_lost_but_what_retention_would_delete(p
     for step, loss in ((2, 0.1), (3, 0.5), (4, 0.4), (5, 0.3), (6, 0.2)):
         sync.add(place.checkpoint(step, eval_loss=loss))
     said = place.status.sync
-    assert (said.reason, said.pending) == ("StorageUnavailable", 4)
+    assert (said.reason, said.pending) == ("StorageUnusable", 4)
     assert place.local() == [1, 2, 5, 6]
     assert not sync.drain(0.1)
     place.back()

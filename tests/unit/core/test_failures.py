@@ -35,8 +35,9 @@ def test_every_error_of_an_agent_is_in_the_table_with_its_exit_code(error) -> No
         (Budget.RESTARTS, "Hang TrainingError HostOutOfMemory StartTimeout Unknown"),
         (
             Budget.INFRASTRUCTURE,
-            "Preempted Evicted NodeLost PodLost StorageUnavailable RendezvousFailed HubUnavailable",
+            "Preempted Evicted NodeLost PodLost StorageUnusable RendezvousFailed HubUnavailable",
         ),
+        (Budget.WAITS, "StorageUnavailable"),
     ],
 )
 def test_what_a_failure_costs(budget: Budget, reasons: str) -> None:

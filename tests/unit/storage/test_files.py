@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainjobs.errors import AccessDenied, StorageUnavailable
+from trainjobs.errors import AccessDenied, StorageUnavailable, StorageUnusable
 from trainjobs.storage.files import HashedParts, create_file, digest_of, local_error, write_file
 from trainjobs.storage.store import AlreadyExists
 
@@ -77,11 +77,13 @@ def test_a_file_is_read_in_parts_and_read_again_when_asked(tmp_path: Path, size:
 @pytest.mark.parametrize(
     ("number", "error", "message"),
     [
-        (28, StorageUnavailable, "No space left on device while writing; free some space"),
-        (122, StorageUnavailable, "Disk quota exceeded while writing; free some space"),
+        (28, StorageUnusable, "No space left on device while writing; free some space"),
+        (122, StorageUnusable, "Disk quota exceeded while writing; free some space"),
         (13, AccessDenied, "Permission denied while writing; check the folder's owner and mode"),
         (30, AccessDenied, "Read-only file system while writing"),
+        (20, StorageUnusable, "Not a directory while writing"),
         (5, StorageUnavailable, "Input/output error while writing"),
+        (116, StorageUnavailable, "Stale file handle while writing"),
     ],
 )
 def test_what_the_system_refuses_is_said_in_one_line(number: int, error: type[Exception], message: str):

@@ -13,7 +13,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable
+from trainjobs.errors import AccessDenied, InvalidRecipe, StorageUnavailable, StorageUnusable
 from trainjobs.storage.s3_errors import explain
 from trainjobs.storage.s3_words import Place
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound
@@ -56,19 +56,19 @@ BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
         (AlreadyExistsError(answered(412)), AlreadyExists, "exists already", False),
         (FileNotFoundError(answered(404, "NoSuchKey")), ObjectNotFound, "not found", False),
         (FileNotFoundError(answered(404)), ObjectNotFound, "not found", False),
-        (FileNotFoundError(answered(404, "NoSuchBucket")), StorageUnavailable, "no bucket 'bucket'", False),
+        (FileNotFoundError(answered(404, "NoSuchBucket")), StorageUnusable, "no bucket 'bucket'", False),
         (FileNotFoundError(answered(404, "XAdminUserNotFound")), AccessDenied, "access denied", False),
         (PermissionDeniedError(answered(403)), AccessDenied, "keys come from the environment", False),
         (GenericError(answered(403, "SignatureDoesNotMatch")), AccessDenied, "SignatureDoesNotMatch", False),
         (GenericError(answered(400, "ExpiredToken")), AccessDenied, "ExpiredToken", False),
         (GenericError(answered(400, "InvalidBucketName")), InvalidRecipe, "cannot be a bucket's name", False),
-        (GenericError(answered(507, "InsufficientStorage")), StorageUnavailable, "storage is full", False),
-        (GenericError(answered(403, "QuotaExceeded")), StorageUnavailable, "storage is full", False),
+        (GenericError(answered(507, "InsufficientStorage")), StorageUnusable, "storage is full", False),
+        (GenericError(answered(403, "QuotaExceeded")), StorageUnusable, "storage is full", False),
         (GenericError(answered(501, "NotImplemented")), InvalidRecipe, "501 NotImplemented: words (w", False),
         (GenericError(answered(400, "BadDigest")), StorageUnavailable, "answered 400 BadDigest: words", True),
         (GenericError(answered(400, "InvalidRequest")), InvalidRecipe, "400 InvalidRequest: words", False),
         (GenericError(answered(400)), InvalidRecipe, "answered 400 (writing", False),
-        (PreconditionError(answered(412)), StorageUnavailable, "answered 412", False),
+        (PreconditionError(answered(412)), StorageUnusable, "answered 412", False),
         (AlreadyExistsError(answered(409, "OperationAborted")), StorageUnavailable, "answered 409", True),
         (FileNotFoundError(answered(404, "NoSuchUpload")), StorageUnavailable, "404 NoSuchUpload", True),
         (GenericError(answered(400, "RequestTimeout")), StorageUnavailable, "400 RequestTimeout", True),
@@ -78,7 +78,7 @@ BUSY = f"An error occurred (Throttling) {CALLED}: Rate exceeded"
         (GenericError(unreachable("Connection refused")), StorageUnavailable, "connection refused", True),
         (GenericError(unreachable("dns error")), StorageUnavailable, "does not resolve", True),
         (GenericError(unreachable("TimedOut")), StorageUnavailable, "no answer in time", True),
-        (GenericError(unreachable("UnknownIssuer")), StorageUnavailable, "AWS_CA_BUNDLE", False),
+        (GenericError(unreachable("UnknownIssuer")), StorageUnusable, "AWS_CA_BUNDLE", False),
         (UnauthenticatedError(no_keys("ClientError", REFUSED)), AccessDenied, "whom it trusts", False),
         (UnauthenticatedError(no_keys("ClientError", BUSY)), StorageUnavailable, "(Throttling)", True),
         (UnauthenticatedError(no_keys("FileNotFoundError", "x")), AccessDenied, "no keys from", False),
@@ -96,6 +96,8 @@ def test_what_a_server_says_is_told_in_one_line(
     assert line.startswith("s3://bucket at http://127.0.0.1:7070: ")
     assert "\n" not in line
     assert refusal.transient is transient
+    # A run waits for the one without end: for what waiting may mend.
+    assert (type(refusal.error) is StorageUnavailable) is transient
 
 
 @pytest.mark.parametrize("doing", ["creating run/x", "writing run/x"])

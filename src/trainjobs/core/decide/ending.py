@@ -59,7 +59,7 @@ def with_failure(status: RunStatus, end: End) -> RunStatus:
 
 def unsynced(status: RunStatus, end: End, now: datetime) -> RunStatus:
     """`status` that says so where storage ended the attempt, until another attempt has reached it."""
-    if end.reason is not Reason.STORAGE_UNAVAILABLE:
+    if end.reason not in (Reason.STORAGE_UNAVAILABLE, Reason.STORAGE_UNUSABLE):
         return status
     return conditions.false(status, ConditionType.SYNCED, end.reason, end.message, now)
 

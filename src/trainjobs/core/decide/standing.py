@@ -16,6 +16,9 @@ SILENCE: Final = timedelta(minutes=3)
 _BEFORE_STORAGE: Final = frozenset({"Starting", "Fetching"})
 """Stages of an agent that has not claimed its attempt: it knows of storage only if it had to wait."""
 
+_UNSYNCED: Final = (Reason.ACCESS_DENIED, Reason.STORAGE_UNUSABLE)
+"""What an agent may say of storage besides that it is away."""
+
 
 def standing(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool, moving: bool) -> RunStatus:
     """`status` with how the attempt stands.
@@ -86,8 +89,7 @@ def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
         return conditions.true(status, ConditionType.SYNCED, Reason.SYNCED, message, now)
     said = failing.sync.message or failing.sync.reason or "storage cannot be reached"
     message = f"node {failing.node_rank}: {said}"
-    denied = failing.sync.reason == Reason.ACCESS_DENIED
-    reason = Reason.ACCESS_DENIED if denied else Reason.STORAGE_UNAVAILABLE
+    reason = next((one for one in _UNSYNCED if one == failing.sync.reason), Reason.STORAGE_UNAVAILABLE)
     return conditions.false(status, ConditionType.SYNCED, reason, message, now)
 
 

@@ -11,7 +11,7 @@ def start_timeout(attempt: Attempt, timeout: timedelta, now: datetime, *, moving
     """Return that the attempt made no step within `startTimeoutSeconds`, or when that will be.
 
     The clock runs from the start of its last node; from when the last node was given a machine, while one
-    has not started.
+    has not started. What kept it from a step may be a storage that is away: that is waited out.
 
     Args:
         attempt: the attempt.
@@ -36,8 +36,17 @@ def start_timeout(attempt: Attempt, timeout: timedelta, now: datetime, *, moving
             f"{timeout.total_seconds():.0f} s: {said or 'its machine does not say why'}",
             node=unstarted.name,
         )
+    return _no_step(attempt, f"no step within {timeout.total_seconds():.0f} s of the start")
+
+
+def _no_step(attempt: Attempt, message: str) -> End:
+    heard = [beat for rank in range(attempt.nodes) if (beat := attempt.heartbeat(rank)) is not None]
+    away = next((beat for beat in heard if beat.sync.reason == Reason.STORAGE_UNAVAILABLE), None)
+    if away is not None:
+        said = f"node {away.node_rank}: {away.sync.message}"
+        return End(Reason.STORAGE_UNAVAILABLE, f"{message}; {said}", launched=False)
     last = attempt.heartbeat(0)
     stage = f"; node 0 is at: {last.stage}" if last else ""
     if last is not None and last.wait is not None:
         stage += f"; it {last.wait}"
-    return End(Reason.START_TIMEOUT, f"no step within {timeout.total_seconds():.0f} s of the start{stage}")
+    return End(Reason.START_TIMEOUT, message + stage)

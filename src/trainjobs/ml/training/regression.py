@@ -13,7 +13,7 @@ from transformers import TrainerCallback, set_seed
 from trainjobs.api.objective import Regression
 from trainjobs.core.outputs import ENVIRONMENT
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.errors import InvalidData, InvalidRecipe, Preempted, StorageUnavailable
+from trainjobs.errors import DiskFull, InvalidData, InvalidRecipe, Preempted
 from trainjobs.ml.data.order import Order, grouped_by_length, shuffled
 from trainjobs.ml.modeling.architectures import padding_token
 from trainjobs.ml.modeling.base import LoadOptions
@@ -203,7 +203,7 @@ class RegressionRun:
 
     def _stopped(self, step: int, figures: SaveFigures) -> NoReturn:
         if step in figures.failed:
-            raise StorageUnavailable(
+            raise DiskFull(
                 f"asked to stop at step {step}, which could not be saved: {figures.failed[step]};"
                 f" saved before: {max(figures.saved, default='nothing')}"
             )

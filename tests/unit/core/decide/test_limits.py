@@ -17,7 +17,7 @@ from tests.unit.core.decide.building import (
 )
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed
-from trainjobs.core.reports import Wait
+from trainjobs.core.reports import SyncState, Wait
 
 WAITING = pod(scheduling_message="0/5 nodes are available: 5 Insufficient nvidia.com/gpu.")
 PULLING = pod(scheduled=True, node="m0", waiting_reason="ImagePullBackOff", waiting_message="no such image")
@@ -118,6 +118,17 @@ def test_an_operator_that_has_just_started_knows_from_the_status_that_training_m
 def test_a_run_hangs_when_its_agents_see_no_step(heartbeat, reason) -> None:
     run = under_way(make_run(policy={"hangTimeoutSeconds": 100, "startTimeoutSeconds": 100_000}))
     assert end_of(Observed(run, (job(),), (running(),), (heartbeat,)), 1000) == reason
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_attempt_that_waits_for_storage_until_its_start_is_due_is_waited_out(rank: int) -> None:
+    run = under_way(make_run(nodes=2, policy={"startTimeoutSeconds": 100, "maxRestarts": 0}))
+    away = SyncState(healthy=False, reason="StorageUnavailable", message="connection refused")
+    beats = (beat(90, stage="Starting", rank=1 - rank), beat(90, stage="Starting", rank=rank, sync=away))
+    status = decide(Observed(run, (job(),), (running(), running(1)), beats), at(100)).status
+    assert (status.phase, status.ended.reason, status.waits) == ("Restarting", "StorageUnavailable", 1)
+    assert f"no step within 100 s of the start; node {rank}: connection refused" in status.failure.message
+    assert condition(status, "Synced") == ("False", "StorageUnavailable")
 
 
 def test_the_deadline_ends_the_run_and_stops_its_attempt() -> None:

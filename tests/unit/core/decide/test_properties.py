@@ -21,7 +21,11 @@ THEN = st.sampled_from([0, 3])
 FAILURES = sorted(
     (kind.exit_code, kind.reason.value) for kind in TABLE.values() if kind.exit_code is not None
 )
-NOT_ITS_FAULT = {"StorageUnavailable", "AccessDenied", "HubUnavailable", "ImagePullFailed", "NodeNotStarted"}
+NEVER_ITS_FAULT = {"StorageUnavailable"}
+"""What no run is ever to blame for."""
+NOT_ITS_FAULT = NEVER_ITS_FAULT.union(
+    ["StorageUnusable", "AccessDenied", "HubUnavailable", "ImagePullFailed", "NodeNotStarted"]
+)
 """What a run that has worked is never to blame for."""
 ROUNDS = 400
 """More looks than any run here needs to settle."""
@@ -100,20 +104,24 @@ class Life(RuleBasedStateMachine):
         if is_finished(before):
             assert after == before
         assert RunStatus.model_validate(after.model_dump(by_alias=True)) == after
-        self.assert_worked_once_then_waited_for(observed, after)
+        self.assert_waited_for(observed, after)
         for type_ in {one.type for one in after.conditions}:
             self.assert_transition_times(before, after, type_)
         return decision
 
-    def assert_worked_once_then_waited_for(self, observed: Observed, after: RunStatus) -> None:
-        """A run that has trained never fails for want of what it had, other than by its deadlines."""
+    def assert_waited_for(self, observed: Observed, after: RunStatus) -> None:
+        """No run fails for a storage that is away, and none that has trained for want of what it had.
+
+        Other than by its deadlines, that is.
+        """
         before = observed.run.status
         if is_finished(before):
             return
         steps = [one for one in observed.heartbeats if one.attempt == after.attempt and one.progress]
         assert after.reached == "Trained" or not (steps or before.reached == "Trained")
-        if after.reached == "Trained" and is_finished(after) and after.failure is not None:
-            assert after.failure.reason not in NOT_ITS_FAULT
+        if is_finished(after) and after.failure is not None:
+            worked = after.reached == "Trained"
+            assert after.failure.reason not in (NOT_ITS_FAULT if worked else NEVER_ITS_FAULT)
 
     def assert_transition_times(self, before: RunStatus, after: RunStatus, type_: str) -> None:
         old = next((one for one in before.conditions if one.type == type_), None)

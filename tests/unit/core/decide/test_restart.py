@@ -38,7 +38,7 @@ def failed_with(run, reason: str, exit_code: int = 23):
         ("TrainingError", 2, 0, "Failed"),
         ("Preempted", 2, 4, "Restarting"),
         ("Preempted", 0, 5, "Failed"),
-        ("StorageUnavailable", 0, 5, "Failed"),
+        ("StorageUnusable", 0, 5, "Failed"),
     ],
 )
 def test_each_failure_counts_against_its_own_budget(reason, restarts, infrastructure, phase) -> None:
@@ -154,8 +154,8 @@ def worked(reached: str = "Trained", **status):
 @pytest.mark.parametrize(
     ("reason", "stage", "passed", "not_yet"),
     [
-        ("StorageUnavailable", "Fetching", "Prepared", "Started"),
-        ("StorageUnavailable", "Uploading", "Prepared", ""),
+        ("StorageUnusable", "Fetching", "Prepared", "Started"),
+        ("StorageUnusable", "Uploading", "Prepared", ""),
         ("AccessDenied", "Fetching", "Prepared", "Started"),
         ("HubUnavailable", "Fetching", "Prepared", "Started"),
         # Of what is fetched: what was there once is away now, or a proxy answers in its place.
@@ -188,6 +188,17 @@ def test_an_outage_is_waited_out_ever_more_slowly_and_without_end(waits: int, de
     decision = failed_with(worked(waits=waits), "StorageUnavailable", 30)
     assert decision.status.waits == waits + 1
     assert decision.requeue_after.total_seconds() == delay
+
+
+@pytest.mark.parametrize("reached", ["", "Started", "Prepared"])
+def test_a_run_that_never_reached_storage_waits_for_it_as_long_as_any(reached: str) -> None:
+    away = (ended(30, "StorageUnavailable", stage="Starting"),)
+    run = worked(reached, infrastructure_restarts=0)
+    for attempt in range(1, 14):
+        decision = onward(Observed(run, (job(failed=True),), away), at(10))
+        assert (decision.status.phase, decision.status.waits) == ("Restarting", attempt)
+        assert decision.status.restarts == decision.status.infrastructure_restarts == 0
+        run = with_status(run, decision.status.model_copy(update={"ended": None}))
 
 
 def test_waits_are_counted_anew_after_progress() -> None:
