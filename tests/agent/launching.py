@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainjobs.core.plan.pod import AGENT
 from trainjobs.core.reports import FinalRecord
 from trainjobs.core.uris import file_uri
 
@@ -30,6 +31,8 @@ class Bench:
     environment: dict[str, str] = field(default_factory=dict)
     nodes: int = 1
     per_node: int = 1
+    folder: Path | None = None
+    """Where agents are started."""
 
     def __post_init__(self) -> None:
         (self.root / "model").mkdir(parents=True, exist_ok=True)
@@ -74,8 +77,7 @@ class Bench:
         self.record_file(node_rank).unlink(missing_ok=True)
         command = [
             sys.executable,
-            "-m",
-            "trainjobs.agent",
+            *AGENT[1:],
             f"--recipe={self.recipe_file()}",
             f"--attempt={attempt}",
             f"--node-rank={node_rank}",
@@ -87,7 +89,12 @@ class Bench:
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **self.environment}
         process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             yield process
@@ -104,6 +111,14 @@ class Bench:
 
     def record(self, node_rank: int = 0) -> FinalRecord:
         return FinalRecord.model_validate_json(self.record_file(node_rank).read_text())
+
+
+def impostors(folder: Path, *names: str) -> Path:
+    """A folder of modules that are called like libraries, and fail whoever imports them."""
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.py").write_text(f"raise RuntimeError('this is not {name}')\n")
+    return folder
 
 
 @dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.agent.launching import Bench, wait_until
+from tests.agent.launching import Bench, impostors, wait_until
 from tests.agent.status_server import receiver
 from tests.training.tiny import make_bert, make_recipe, make_rows
 from trainjobs.core.outputs import DONE, MODEL, REPORT_HTML, REPORT_MARKDOWN, STATS
@@ -38,7 +38,8 @@ def stored(bench) -> CheckpointStore:
     return CheckpointStore(open_store(bench.store))
 
 
-def test_a_run_is_trained_evaluated_and_reported(bench):
+def test_a_run_is_trained_evaluated_and_reported_whatever_lies_in_the_working_directory(bench):
+    bench.folder = impostors(bench.root / "here", "json", "random", "torch", "trainjobs", "transformers")
     with receiver() as status:
         finished = bench.run(f"--status-url={status.url}", "--heartbeat-seconds=0.2")
     assert finished.code == 0, finished.output

@@ -45,7 +45,11 @@ def plan_launch(
     One process on one node is started directly: torchrun would import torch once more for nothing.
     """
     # What a launcher above us set would contradict what this node's processes are told.
-    clean = {name: value for name, value in environment.items() if not _LAUNCHER.fullmatch(name)}
+    clean = {
+        name: value
+        for name, value in environment.items()
+        if not _LAUNCHER.fullmatch(name) and name not in _script_values(recipe, inputs)
+    }
     alone = recipe.processes.world_size == 1
     program = _program(recipe, inputs, recipe_path)
     command = (sys.executable, *program) if alone else (*_torchrun(recipe, meeting), *program)
@@ -77,7 +81,7 @@ def until_first_step(recipe: Recipe, meeting: Rendezvous) -> str:
 
 def _program(recipe: Recipe, inputs: Inputs, recipe_path: Path) -> tuple[str, ...]:
     if not recipe.command:
-        return ("-m", TRAINING_MODULE, str(recipe_path))
+        return ("-P", "-m", TRAINING_MODULE, str(recipe_path))
     words = [_expanded(word, _script_environment(recipe, inputs)) for word in recipe.command]
     words = words[1:] if Path(words[0]).name in ("python", "python3") else words
     if not words:
@@ -97,6 +101,7 @@ def _torchrun(recipe: Recipe, meeting: Rendezvous) -> tuple[str, ...]:
     # so that killing one process group would not reach them.
     return (
         sys.executable,
+        "-P",
         "-m",
         "torch.distributed.run",
         f"--nnodes={recipe.processes.nodes}",
@@ -127,8 +132,12 @@ def _threads(processes: int, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _script_environment(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
-    """What a user's own script may want to know."""
-    values = {
+    """What a user's own script may want to know, where there is something to know."""
+    return {name: value for name, value in _script_values(recipe, inputs).items() if value is not None}
+
+
+def _script_values(recipe: Recipe, inputs: Inputs) -> dict[str, str | None]:
+    return {
         "TRAINJOBS_OUTPUT_DIR": inputs.output,
         "TRAINJOBS_MODEL_DIR": inputs.model,
         "TRAINJOBS_TOKENIZER_DIR": inputs.tokenizer,
@@ -138,7 +147,6 @@ def _script_environment(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
         "TRAINJOBS_RESUME_FROM": inputs.resume_from,
         "TRAINJOBS_RUN_NAME": recipe.run.name,
     }
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _expanded(word: str, values: Mapping[str, str]) -> str:

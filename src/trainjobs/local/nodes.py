@@ -204,6 +204,8 @@ def agent_command(
     return [
         *on_leash(),
         sys.executable,
+        # A file beside the manifest that is called like a library is not that library.
+        "-P",
         "-m",
         "trainjobs.agent",
         *(str(part) for option in options.items() for part in option),

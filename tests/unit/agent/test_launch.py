@@ -35,7 +35,7 @@ def words(planned) -> list[str]:
 
 def test_one_process_is_started_directly_and_alone():
     planned = plan_launch(recipe(), INPUTS, Path("/w/recipe.yaml"), HERE, {"PATH": "/bin"})
-    assert words(planned) == [sys.executable, "-m", "trainjobs.ml.training", "/w/recipe.yaml"]
+    assert words(planned) == [sys.executable, "-P", "-m", "trainjobs.ml.training", "/w/recipe.yaml"]
     assert "RANK" not in planned.environment
     assert planned.environment["TRAINJOBS_ATTEMPT"] == "3"
     assert planned.environment["PATH"] == "/bin"
@@ -44,7 +44,7 @@ def test_one_process_is_started_directly_and_alone():
 def test_several_are_started_by_torchrun_with_a_static_meeting_point():
     planned = plan_launch(recipe(nodes=2, per_node=4), INPUTS, Path("/w/recipe.yaml"), HERE, {})
     command = words(planned)
-    assert command[1:3] == ["-m", "torch.distributed.run"]
+    assert command[1:4] == ["-P", "-m", "torch.distributed.run"]
     assert {
         "--nnodes=2",
         "--node-rank=1",
@@ -53,7 +53,7 @@ def test_several_are_started_by_torchrun_with_a_static_meeting_point():
         "--master-port=29400",
         "--max-restarts=0",
     } <= set(command)
-    assert command[-3:] == ["-m", "trainjobs.ml.training", "/w/recipe.yaml"]
+    assert command[-4:] == ["-P", "-m", "trainjobs.ml.training", "/w/recipe.yaml"]
     assert planned.environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
 
 

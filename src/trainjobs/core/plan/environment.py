@@ -14,6 +14,25 @@ STORAGE_CA = "/etc/trainjobs-storage-ca"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 KEYS_FOLDER = "storage-keys"
 """Below `ATTACHED`: the keys as files, which change with their Secret; variables do not."""
+SILENT = (
+    "TRAINJOBS_CACHE",
+    "TRAINJOBS_CONFIGMAP_ROOT",
+    "TRAINJOBS_HEARTBEAT_SECONDS",
+    "TRAINJOBS_PVC_ROOT",
+    "TRAINJOBS_PY_SPY",
+    "TRAINJOBS_S3_ADDRESSING",
+    "TRAINJOBS_STATUS_CA",
+    "TRAINJOBS_STATUS_TOKEN",
+    "TRAINJOBS_STATUS_URL",
+    "TRAINJOBS_STORAGE_KEYS",
+    "TRAINJOBS_STORAGE_SECONDS",
+    "TRAINJOBS_TERMINATION_LOG",
+)
+"""What an agent reads and a plan may say nothing of: empty then, which counts as unset.
+
+Kubernetes lets `env` win over `envFrom`, and over the variables that it makes of Services: of what is said
+here, no Secret that happens to have such a key says anything else.
+"""
 MASTER_PORT = 23456
 METRICS_PORT = 9464
 
@@ -36,7 +55,9 @@ def environment(plan: Plan, backend: Backend) -> list[JsonValue]:
         # Keys that the manifest gives are given for good.
         names.add("TRAINJOBS_STORAGE_KEYS")
     planned = [*_agent(plan, backend), *_storage(plan), _plain("HOME", WORKSPACE)]
-    return [*(one for one in planned if one["name"] not in names), *given]
+    found = [*(one for one in planned if one["name"] not in names), *given]
+    said = {one["name"] for one in found}
+    return [*found, *(_plain(name, "") for name in SILENT if name not in said)]
 
 
 def given_environment(plan: Plan) -> list[Object]:

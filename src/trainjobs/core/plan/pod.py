@@ -33,6 +33,8 @@ TEMPORARY_SIZE = "8Gi"
 """Of /tmp: compilers' caches and Python's temporary files; models and checkpoints go to the workspace."""
 TOKEN_SECONDS = 3600
 ATTACHED_VOLUME = "trainjobs"
+AGENT = ("python", "-I", "-u", "-m", "trainjobs.agent")
+"""Isolated: no module in the working directory and no `PYTHON…` variable bends what its image holds."""
 
 
 def pod_template(plan: Plan, backend: Backend) -> Object:
@@ -132,7 +134,7 @@ def _container(plan: Plan, backend: Backend) -> Object:
         "name": labels.CONTAINER,
         "image": runtime.image or plan.settings.image,
         "imagePullPolicy": runtime.image_pull_policy,
-        "command": ["python", "-m", "trainjobs.agent"],
+        "command": [*AGENT],
         "env": environment(plan, backend),
         "ports": [
             {"name": "pytorchjob-port", "containerPort": MASTER_PORT},
