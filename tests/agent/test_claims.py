@@ -1,9 +1,11 @@
 """Which attempt may write, and where training goes on: real agents on one storage."""
 
+import json
 import time
 
 from tests.agent.launching import Bench, wait_until
 from tests.harness import attempts
+from tests.harness.versitygw import free_port
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.opening import open_store
@@ -132,3 +134,39 @@ def test_where_no_checkpoint_comes_back_whole_the_attempt_ends_and_another_goes_
     resumed = bench.run(attempt=3)
     assert resumed.code == 0, resumed.output
     assert "resumed at step 10" in resumed.output
+
+
+def test_what_another_node_cannot_read_is_not_chosen_again(bench, tmp_path):
+    run = stored(bench)
+    shard = "global_step5/zero_pp_rank_{}_mp_rank_00_optim_states.pt"
+    attempts.begin(run, 1, "job-1", "pod-1-0")
+    for step in (5, 10):
+        folders = [tmp_path / f"{step}-{node}" for node in range(2)]
+        for node, folder in enumerate(folders):
+            (folder / "global_step5").mkdir(parents=True)
+            (folder / shard.format(node)).write_bytes(b"node %d" % node)
+        (folders[0] / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+        part = run.save_part(folders[1], node=1, step=step, attempt=1)
+        ref = CheckpointRef(step, 1)
+        run.commit(ref, run.upload(ref, folders[0]), parts={1: part})
+    damaged = bench.root / "store" / CheckpointRef(10, 1).folder / "parts/0001" / shard.format(1)
+    damaged.write_bytes(b"edon 1")
+
+    bench.nodes = 2
+    bench.recipe = {"processes": {"nodes": 2, "perNode": 1, "strategy": {"type": "DeepSpeed"}}}
+    meeting = f"--master-port={free_port('127.0.0.1')}"
+    with bench.agent(meeting, attempt=2) as leader, bench.agent(meeting, attempt=2, node_rank=1) as other:
+        said = other.communicate(timeout=120)[0].decode()
+        assert other.returncode == 33, said
+        # Its job would be deleted now.
+        leader.terminate()
+        leader.communicate(timeout=120)
+    assert run.attempts.resumption_of(2).resume == CheckpointRef(10, 1)
+    assert "the part of checkpoint step-00000010-a0001 that node 1 reads is damaged" in said
+    attempts.claim(run, 3, "job-3", "pod-3-0")
+    with bench.agent(meeting, attempt=3) as leader, bench.agent(meeting, attempt=3, node_rank=1):
+        wait_until(lambda: run.attempts.resumption_of(3) is not None)
+        leader.terminate()
+        leader.communicate(timeout=120)
+    assert run.attempts.resumption_of(3).resume == CheckpointRef(5, 1)
+    assert len(run.complete()) == 2, "what one machine could not read is kept"

@@ -15,6 +15,7 @@ from tests.golden.generate import ROOT
 from trainjobs.api.exchanged import Exchanged
 from trainjobs.api.status import RunStatus
 from trainjobs.core.checkpoints.claim import Claim
+from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.core.checkpoints.resumption import Resumption
@@ -54,6 +55,11 @@ def resumption() -> Resumption:
     return Resumption(attempt=3, resume=CheckpointRef(step=200, attempt=2), created=WHEN)
 
 
+def finding() -> Finding:
+    """What a node found damaged, with everything in it."""
+    return Finding(attempt=3, node=1, checkpoint=CheckpointRef(200, 2), problem="cut off", created=WHEN)
+
+
 def manifest() -> Manifest:
     """A manifest with everything in it."""
     return Manifest(
@@ -72,6 +78,7 @@ def written() -> dict[str, str]:
     """Name of the file → its text, for every document."""
     found = {
         "claim.json": claim().to_json().decode(),
+        "finding.json": finding().to_json().decode(),
         "manifest.json": manifest().to_json().decode(),
         "resumption.json": resumption().to_json().decode(),
     }

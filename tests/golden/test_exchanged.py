@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from tests.golden.exchange import FOLDER, claim, manifest, models, resumption, written
+from tests.golden.exchange import FOLDER, claim, finding, manifest, models, resumption, written
 from tests.golden.filled import filled, grown
 from tests.golden.generate import ROOT
 from trainjobs.api.exchanged import Exchanged
 from trainjobs.core.checkpoints.claim import Claim
+from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.manifest import Manifest
 from trainjobs.core.checkpoints.resumption import Resumption
 
@@ -44,6 +45,7 @@ def test_claims_and_manifests_of_a_version_are_read_by_this_one(version: Path) -
     assert Claim.from_json((version / "claim.json").read_bytes(), "claim") == claim()
     assert Manifest.from_json((version / "manifest.json").read_bytes(), "manifest") == manifest()
     assert Resumption.from_json((version / "resumption.json").read_bytes(), "resumption") == resumption()
+    assert Finding.from_json((version / "finding.json").read_bytes(), "finding") == finding()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -69,6 +71,8 @@ def test_claims_and_manifests_of_the_next_version_are_read_by_this_one() -> None
     assert Claim.from_json(json.dumps(newer).encode(), "claim") == claim()
     newer = {**json.loads(resumption().to_json()), "ofTheNextVersion": {"a": 1}}
     assert Resumption.from_json(json.dumps(newer).encode(), "resumption") == resumption()
+    newer = {**json.loads(finding().to_json()), "ofTheNextVersion": {"a": 1}}
+    assert Finding.from_json(json.dumps(newer).encode(), "finding") == finding()
 
 
 def as_json(model: type[Exchanged], document: dict[str, Any]) -> dict[str, Any]:

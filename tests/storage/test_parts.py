@@ -69,6 +69,23 @@ def test_a_damaged_part_is_found_by_the_node_that_reads_it_and_by_verification(
     assert [damage.file for damage in run.verify()] == [key]
 
 
+@pytest.mark.parametrize("data", [None, b"on"])
+def test_a_part_that_is_gone_or_cut_off_is_found_by_the_node_that_chooses(
+    run: CheckpointStore,
+    nodes: tuple[LocalCheckpoint, LocalCheckpoint],
+    tmp_path: Path,
+    data: bytes | None,
+) -> None:
+    OnePart(run, 1, 1).bring(nodes[1])
+    AllParts(run, 1, nodes=2).bring(nodes[0])
+    key = f"{REF.folder}/parts/0001/{SHARD.format(1)}"
+    run.store.delete([key])
+    if data is not None:
+        run.store.put(key, data)
+    with pytest.raises(CorruptCheckpoint, match=r"zero_pp_rank_1.*(not there|has 2 bytes instead of 3)"):
+        run.restore(REF, tmp_path / "node-0", needed_by(range(1)))
+
+
 def test_a_part_of_an_attempt_that_was_replaced_is_refused(
     run: CheckpointStore, nodes: tuple[LocalCheckpoint, LocalCheckpoint]
 ) -> None:

@@ -12,6 +12,7 @@ from trainjobs.agent.options import Options
 from trainjobs.agent.places import volume_uri
 from trainjobs.api.checkpoints import Resume as ResumeSection
 from trainjobs.core.checkpoints.claim import Claim
+from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.parts import Needs
 from trainjobs.core.checkpoints.resume import Resume, ResumeFrom, ResumePolicy
@@ -70,11 +71,31 @@ def claim_and_restore(
     """
     if options.node_rank != 0:
         resume = _await_resumption(store, options, stopped).resume
-        return Claimed(resume, fetcher.fetch(resume))
+        try:
+            return Claimed(resume, fetcher.fetch(resume))
+        except CorruptCheckpoint as error:
+            if isinstance(resume, CheckpointRef):
+                _tell(store, options, resume, error, fetcher.damaged)
+            raise
     claim = Claim(options.attempt, options.job_uid, options.pod_uid, datetime.now(UTC))
     policy = resume_policy(recipe.checkpoints.resume)
     resume = begin(store, claim, policy, fetcher.fetch, fetcher.pass_over).resume
     return Claimed(resume, fetcher.folder_of(resume))
+
+
+def _tell(
+    store: CheckpointStore,
+    options: Options,
+    ref: CheckpointRef,
+    error: CorruptCheckpoint,
+    damaged: Callable[[str, str], None],
+) -> None:
+    """Say what cannot be read here: node 0 has read its own part, and would choose the same again."""
+    now = datetime.now(UTC)
+    store.attempts.tell(Finding(options.attempt, options.node_rank, ref, str(error), now))
+    message = f"the part of checkpoint {ref.name} that node {options.node_rank} reads is damaged: {error}"
+    _log.error("%s; the next attempt tries the checkpoint before it", message)
+    damaged(f"{store.store.uri}/{ref.folder}", message)
 
 
 def _await_resumption(store: CheckpointStore, options: Options, stopped: Callable[[], bool]) -> Resumption:

@@ -1,7 +1,15 @@
 """The attempts of a run in storage: claimed once each, the newest owns the run, and where each goes on."""
 
 from trainjobs.core.checkpoints.claim import Claim, fenced_by
-from trainjobs.core.checkpoints.layout import ATTEMPTS, attempt_key, parse_attempt_key, resumption_key
+from trainjobs.core.checkpoints.finding import Finding
+from trainjobs.core.checkpoints.layout import (
+    ATTEMPTS,
+    attempt_key,
+    finding_key,
+    parse_attempt_key,
+    parse_finding_key,
+    resumption_key,
+)
 from trainjobs.core.checkpoints.resumption import Resumption
 from trainjobs.errors import CorruptCheckpoint, Fenced, InvalidRecipe
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
@@ -87,6 +95,21 @@ class Attempts:
             return self.resumption_of(resumption.attempt) or resumption
         return resumption
 
+    def tell(self, finding: Finding) -> None:
+        """Write what a node found damaged, so that later attempts go on from another checkpoint.
+
+        Raises:
+            Fenced: a newer attempt owns the run.
+        """
+        self.require_newest(finding.attempt)
+        self._store.put(finding_key(finding.attempt, finding.node), finding.to_json())
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what nodes of all attempts found damaged, as far as it can be read."""
+        keys = [info.key for info in self._store.list(ATTEMPTS) if parse_finding_key(info.key) is not None]
+        found = in_parallel(self._finding, keys, self._store.files_at_once)
+        return tuple(one for one in found if one is not None)
+
     def require_newest(self, attempt: int) -> None:
         """Refuse to go on when a newer attempt owns the run.
 
@@ -119,6 +142,12 @@ class Attempts:
                 f"{self._store.uri}: attempt {claim.attempt} is claimed already{owner}", claim.attempt
             )
         return there
+
+    def _finding(self, key: str) -> Finding | None:
+        try:
+            return Finding.from_json(self._store.get(key), f"{self._store.uri}/{key}")
+        except (CorruptCheckpoint, ObjectNotFound):
+            return None
 
     def _readable(self, attempt: int) -> Resumption | None:
         try:

@@ -22,8 +22,8 @@ def begin(
 
     Once the claim is there no older attempt deletes anything, so what is read stays as it is. Step 0 is
     chosen only where nothing is stored; checkpoints that cannot be read end the attempt instead, and
-    another machine may read them. The same owner may ask again, after an answer was lost, and what it
-    had recorded holds.
+    another machine may read them. What another node of an earlier attempt could not read is tried last. The
+    same owner may ask again, after an answer was lost, and what it had recorded holds.
 
     Args:
         store: the run's folder.
@@ -42,7 +42,7 @@ def begin(
         restore(recorded.resume)
         return recorded
     damaged: dict[CheckpointRef, CorruptCheckpoint] = {}
-    for candidate in candidates(policy, store.line()):
+    for candidate in candidates(policy, store.line(), store.attempts.findings()):
         try:
             restore(candidate)
         except CorruptCheckpoint as error:

@@ -67,7 +67,8 @@ def upload_folder(
 def download_folder(store: Store, manifest: Manifest, target: Path, needs: Needs = everything) -> int:
     """Read the files that a manifest names, those that are needed, into a folder; return the bytes fetched.
 
-    What several nodes wrote comes into one folder, as each of them had it.
+    What several nodes wrote comes into one folder, as each of them had it. Who reads a part of it looks that
+    the others are there, too: whoever chooses where all nodes go on must not choose what is half gone.
 
     A file that is there already with the right checksum is not fetched again, so that a download
     that was cut off goes on where it was.
@@ -90,8 +91,20 @@ def download_folder(store: Store, manifest: Manifest, target: Path, needs: Needs
             ) from error
         return entry.size
 
+    if manifest.nodes > 1:
+        _require_all_there(store, manifest)
     biggest_first = sorted(files_here(manifest, needs).items(), key=lambda item: -item[1].size)
     return sum(in_parallel(download, biggest_first, store.files_at_once))
+
+
+def _require_all_there(store: Store, manifest: Manifest) -> None:
+    there = {info.key: info.size for info in store.list()}
+    for entry in manifest.files:
+        size = there.get(entry.path)
+        if size is None:
+            raise CorruptCheckpoint(f"{store.uri}/{entry.path}: named by the manifest, but not there")
+        if size != entry.size:
+            raise CorruptCheckpoint(f"{store.uri}/{entry.path}: has {size} bytes instead of {entry.size}")
 
 
 def damage(store: Store, manifest: Manifest) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from typing_extensions import override
 
 from trainjobs.core.checkpoints.claim import Claim
+from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.layout import (
     CHECKPOINTS,
     CheckpointRef,
@@ -48,6 +49,8 @@ class Agent:
     attempt: int
     step: int | None = None
     """How far its training is; None before it has begun."""
+    over: bool = False
+    """Whether it has ended before it saved anything."""
     asleep_in: list[Callable[[], None]] = field(default_factory=list)
     """What it was about to do when it fell asleep, its last question answered."""
 
@@ -81,15 +84,19 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(saves):
             self._save(agent, "never")
 
-    @precondition(lambda self: any(agent.step is None for agent in self.agents))
+    @precondition(lambda self: any(agent.step is None and not agent.over for agent in self.agents))
     @rule(data=st.data(), damaged=st.integers(0, 4))
     def begin(self, data: st.DataObject, damaged: int) -> None:
         """Read the newest checkpoints, `damaged` of them badly, while others wake."""
-        agent = data.draw(st.sampled_from([agent for agent in self.agents if agent.step is None]))
+        waiting = [agent for agent in self.agents if agent.step is None and not agent.over]
+        agent = data.draw(st.sampled_from(waiting))
         self._begin(agent, data, damaged)
 
     def _begin(self, agent: Agent, data: st.DataObject, damaged: int) -> None:
         before = self._stored()
+        complained = {one.checkpoint for one in self.store.attempts.findings()}
+        others = set(self.store.line()) - complained
+        chosen_before = self.store.attempts.resumptions()
         read: list[ResumePoint] = []
 
         def restore(candidate: ResumePoint) -> None:
@@ -109,7 +116,22 @@ class AnyOrder(RuleBasedStateMachine):
             assert before, "nothing was there to be damaged"
         else:
             assert begun.resume is not None or not before, "began anew beside a checkpoint"
+            if not read[:-1] and others and begun not in chosen_before:
+                assert begun.resume not in complained, "tried what a node could not read before the others"
             agent.step = begun.resume.step if isinstance(begun.resume, CheckpointRef) else 0
+
+    @precondition(lambda self: any(agent.step is not None for agent in self.agents))
+    @rule(data=st.data())
+    def fail_on_another_node(self, data: st.DataObject) -> None:
+        """Another node of an attempt cannot read its part of what it goes on from, which ends the attempt."""
+        agent = data.draw(st.sampled_from([agent for agent in self.agents if agent.step is not None]))
+        record = next(
+            (one for one in self.store.attempts.resumptions() if one.attempt == agent.attempt), None
+        )
+        if record is not None and isinstance(record.resume, CheckpointRef):
+            with suppress(Fenced):
+                self.store.attempts.tell(Finding(agent.attempt, 1, record.resume, "flipped", NOW))
+            agent.step, agent.over = None, True
 
     @precondition(lambda self: any(agent.step is not None for agent in self.agents))
     @rule(data=st.data(), sleeps=st.sampled_from(["never", "saving", "deleting"]))

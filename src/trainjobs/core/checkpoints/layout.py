@@ -4,6 +4,7 @@
       recipe.yaml
       attempts/0003.json
       attempts/0003.resume.json
+      attempts/0003.damaged-0001.json
       checkpoints/step-00000100-a0003/…files…
       checkpoints/step-00000100-a0003/parts/0001/…files and manifest of node 1…
       checkpoints/step-00000100-a0003/MANIFEST.json
@@ -40,6 +41,7 @@ MAX_ATTEMPT = 10**9
 _CHECKPOINT = re.compile(r"step-(\d{8,16})-a(\d{4,10})")
 _ARTIFACT = re.compile(r"(.+)-a(\d{4,10})")
 _ATTEMPT = re.compile(r"(\d{4,10})\.json")
+_FINDING = re.compile(r"(\d{4,10})\.damaged-(\d{4})\.json")
 _LOG = re.compile(r"logs/attempt-(\d{4,10})/node-(\d{1,6})\.log\.gz")
 _WORD = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PARTIAL = re.compile(r"\..*\.partial")
@@ -106,6 +108,23 @@ def attempt_key(attempt: int) -> str:
 def resumption_key(attempt: int) -> str:
     """Return the key that says where an attempt goes on: `attempts/0003.resume.json`."""
     return f"{ATTEMPTS}/{_attempt(attempt):04d}.resume.json"
+
+
+def finding_key(attempt: int, node: int) -> str:
+    """Return the key that says what a node found damaged: `attempts/0003.damaged-0001.json`."""
+    return f"{ATTEMPTS}/{_attempt(attempt):04d}.damaged-{_other_node(node):04d}.json"
+
+
+def parse_finding_key(key: str) -> tuple[int, int] | None:
+    """Return (attempt, node) of a finding's key, or None when it is not the key of one."""
+    folder, _, name = key.rpartition("/")
+    match = _FINDING.fullmatch(name)
+    if folder != ATTEMPTS or match is None:
+        return None
+    attempt, node = int(match[1]), int(match[2])
+    if not (1 <= attempt <= MAX_ATTEMPT and node):
+        return None
+    return (attempt, node) if finding_key(attempt, node) == key else None
 
 
 def parse_attempt_key(key: str) -> int | None:
@@ -239,6 +258,13 @@ def split_place(place: str) -> tuple[str, str]:
 
 def _is_word(name: str) -> bool:
     return _WORD.fullmatch(name) is not None and ".." not in name
+
+
+def _other_node(node: int) -> int:
+    """A node other than node 0, which writes where every reader looks."""
+    if not 1 <= node <= 9999:
+        raise ValueError(f"node {node} is outside 1…9999")
+    return node
 
 
 def _attempt(attempt: int) -> int:

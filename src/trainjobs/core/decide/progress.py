@@ -15,12 +15,14 @@ WRITE_EVERY_PERCENT: Final = 5
 def reported(status: RunStatus, attempt: Attempt) -> RunStatus:
     """`status` with what node 0 of the attempt says, where that is worth a write of its own.
 
-    A complete checkpoint always is, and so is a damaged one.
+    A complete checkpoint always is, and so is a damaged one, which any node may find.
     """
+    for rank in range(attempt.nodes):
+        beat = attempt.heartbeat(rank)
+        status = _with_damage(status, beat) if beat is not None and beat.damaged else status
     leader = attempt.heartbeat(0)
     if leader is None:
         return status
-    status = _with_damage(status, leader)
     told = leader.checkpoints
     if (told.latest or told.best) and told != status.checkpoints:
         status = status.model_copy(update={"checkpoints": told})
@@ -30,10 +32,10 @@ def reported(status: RunStatus, attempt: Attempt) -> RunStatus:
     return status
 
 
-def _with_damage(status: RunStatus, leader: Heartbeat) -> RunStatus:
-    named = {one.uri for one in leader.damaged}
+def _with_damage(status: RunStatus, beat: Heartbeat) -> RunStatus:
+    named = {one.uri for one in beat.damaged}
     known = [one for one in status.damaged_checkpoints if one.uri not in named]
-    return status.model_copy(update={"damaged_checkpoints": [*known, *leader.damaged][-DAMAGED_NAMED:]})
+    return status.model_copy(update={"damaged_checkpoints": [*known, *beat.damaged][-DAMAGED_NAMED:]})
 
 
 def latest(status: RunStatus, attempt: Attempt) -> RunStatus:
