@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.charts.rendering import INSTALLATIONS, NAMESPACE, Values, named, of_kind, render
+from tests.charts.rendering import CHART, INSTALLATIONS, NAMESPACE, Values, of_kind, render, template
+from trainjobs.cli.platform_settings import platform
 from trainjobs.controller.settings import VARIABLES, OperatorSettings, load_settings
 
 
 def read(values: Values, folder: Path) -> OperatorSettings:
     """What the operator understands, in a pod of the first replica."""
-    text = named(render(values), "ConfigMap", "trainjobs")["data"]["settings.yaml"]
+    (held,) = [one for one in of_kind(render(values), "ConfigMap") if "settings.yaml" in one["data"]]
+    text = held["data"]["settings.yaml"]
     authority = folder / "ca.crt"
     authority.write_text("the authority")
     file = folder / "settings.yaml"
@@ -74,6 +77,37 @@ def test_templates_and_variables_of_a_namespace_go_over_those_of_all(tmp_path: P
     assert [one["name"] for one in runs.env] == ["HTTPS_PROXY", "NO_PROXY"]
     assert [one["name"] for one in others.env] == ["HTTPS_PROXY"]
     assert (runs.accelerators, runs.pod_security_context) == (["example.com/*"], {"runAsNonRoot": True})
+
+
+PLANNED = {
+    **INSTALLATIONS,
+    **{path.stem: yaml.safe_load(path.read_text()) for path in sorted((CHART / "examples").glob("*.yaml"))},
+    "all defaults": yaml.safe_load((CHART / "values.yaml").read_text()),
+    "another name": {"fullnameOverride": "ours", "runs": {"image": {"tag": "7"}}},
+    "and another": {"nameOverride": "train-other", "runs": {"graceSeconds": None, "podTemplate": None}},
+}
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_a_plan_takes_values_as_the_chart_hands_them_to_the_operator(name: str, tmp_path: Path) -> None:
+    installed = read(PLANNED[name], tmp_path)
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(dict(PLANNED[name])))
+    planned = platform(file)
+
+    for namespace in ("any", *installed.namespaces):
+        theirs, ours = installed.for_namespace(namespace), planned.for_namespace(namespace)
+        assert ours.model_copy(update={"status_ca": theirs.status_ca}) == theirs
+
+
+def test_a_plan_takes_the_objects_of_an_installation_too(tmp_path: Path) -> None:
+    file = tmp_path / "objects.yaml"
+    file.write_text(template(INSTALLATIONS["everything"]).stdout)
+    installed = read(INSTALLATIONS["everything"], tmp_path).for_namespace("team-b")
+
+    planned = platform(file).for_namespace("team-b")
+
+    assert planned.model_copy(update={"status_ca": installed.status_ca}) == installed
 
 
 def test_without_values_runs_trust_no_code_and_name_no_account(tmp_path: Path) -> None:

@@ -71,9 +71,15 @@ def test_a_value_of_the_command_line_replaces_the_manifests(tmp_path: Path) -> N
     assert job["metadata"]["name"].endswith("-4")
 
 
-def test_settings_of_the_platform_are_taken_from_its_file(tmp_path: Path) -> None:
+OPERATOR = {"defaults": {"image": "ours:7", "storageUri": "s3://ours/runs"}}
+VALUES = {"runs": {"image": {"repository": "ours", "tag": "7"}, "storage": {"uri": "s3://ours/runs"}}}
+CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"settings.yaml": yaml.safe_dump(OPERATOR)}}
+
+
+@pytest.mark.parametrize("settings", [VALUES, OPERATOR, CONFIG_MAP], ids=["values", "operator", "ConfigMap"])
+def test_settings_of_the_platform_are_taken_from_its_file(tmp_path: Path, settings: object) -> None:
     file = tmp_path / "platform.yaml"
-    file.write_text(yaml.safe_dump({"image": "ours:7", "storageUri": "s3://ours/runs"}))
+    file.write_text(yaml.safe_dump(settings))
 
     result = run(manifest(tmp_path), "--settings", file)
 
@@ -82,14 +88,76 @@ def test_settings_of_the_platform_are_taken_from_its_file(tmp_path: Path) -> Non
     assert "assumed" not in result.stderr
 
 
-def test_wrong_settings_name_the_field(tmp_path: Path) -> None:
+def test_what_differs_in_a_namespace_is_what_its_runs_get(tmp_path: Path) -> None:
+    template = {"spec": {"nodeSelector": {"pool": "b"}}}
+    own = {"storage": {"uri": "s3://team-b"}, "podTemplate": template, "accelerators": ["b/chip"]}
+    values = {"runs": {"env": [{"name": "HTTPS_PROXY", "value": "p"}]}, "namespaces": {"team-b": own}}
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    asked = manifest(tmp_path, resources={"limits": {"b/chip": "4"}})
+
+    found = json.loads(run(asked, "--settings", file, "-n", "team-b", "--output", "json").stdout)[0]
+
+    pod = found["objects"][1]["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]
+    recipe = json.loads(pod["metadata"]["annotations"]["trainjobs.dev/recipe"])
+    assert {one["metadata"]["namespace"] for one in found["objects"]} == {"team-b"}
+    assert pod["spec"]["nodeSelector"] == {"pool": "b"}
+    assert {"name": "HTTPS_PROXY", "value": "p"} in pod["spec"]["containers"][0]["env"]
+    assert recipe["processes"]["perNode"] == 4
+    assert recipe["store"].startswith("s3://team-b/team-b/RewardModelRun/")
+
+
+def test_a_manifest_of_another_namespace_is_refused(tmp_path: Path) -> None:
+    file = manifest(tmp_path)
+    file.write_text(file.read_text().replace("name: ratings", "name: ratings\n  namespace: team-a"))
+
+    error = run(file, "-n", "team-b").exception
+
+    assert isinstance(error, UsageError)
+    assert "-n team-b: RewardModelRun ratings names team-a in metadata.namespace" in str(error)
+    assert run(file, "-n", "team-a").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("runs: {imagge: x}\n", "runs.imagge"),
+        ("imagge: x\n", "imagge"),
+        ("runs: {graceSeconds: soon}\n", "runs.graceSeconds"),
+        ("defaults: {imagge: x}\n", "defaults.imagge"),
+        ("namespaces: {a: {storage: {region: eu}}}\n", "namespaces.a.storage.uri"),
+        ("defaults: {}\nnamespaces: {a: {imagge: x}}\n", "namespaces.a.imagge"),
+        ("runs:\n  env: [\n", "line 3"),
+        ("a: 1\n---\nb: 2\n", "2 documents"),
+        ("- a\n", "no mapping"),
+        ("runs: {storage: {uri: 's3://b'}}\n", "defaults.storageUri"),
+        ("runs: {storage: {uri: 's3://runs', secretName: a.b}}\n", "defaults.storageSecretName"),
+        (
+            "runs: {storage: {uri: 's3://runs'}, podTemplate: {spec: {volumes: [{emptyDir: {}}]}}}\n",
+            "runs.podTemplate.spec.volumes[0].name",
+        ),
+    ],
+)
+def test_wrong_settings_are_one_line_that_names_the_place(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "platform.yaml"
-    file.write_text("imagge: x\n")
+    file.write_text(text)
 
     error = run(manifest(tmp_path), "--settings", file).exception
 
-    assert isinstance(error, UsageError)
-    assert "imagge" in str(error)
+    assert isinstance(error, UsageError | InvalidRecipe)
+    assert words in str(error)
+    assert "\n" not in str(error)
+    assert isinstance(error, InvalidRecipe) or str(error).startswith(str(file))
+
+
+def test_settings_that_are_not_there_or_no_text_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "platform.yaml"
+    missing = run(manifest(tmp_path), "--settings", file).exception
+    file.write_bytes(b"\xff\xfe")
+    binary = run(manifest(tmp_path), "--settings", file).exception
+
+    assert (isinstance(missing, UsageError), isinstance(binary, UsageError)) == (True, True)
+    assert (str(file) in str(missing), "byte 0" in str(binary)) == (True, True)
 
 
 def test_files_beside_the_manifest_are_shown_with_the_reason_why_a_cluster_refuses_them(

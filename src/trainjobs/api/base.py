@@ -185,6 +185,10 @@ _Folder = Annotated[
 ]
 StorageUri = Annotated[_Folder, Names("Storage")]
 CheckpointUri = Annotated[_Folder, Names("Checkpoint")]
+Endpoint = Annotated[
+    str, StringConstraints(pattern=ENDPOINT, max_length=512), shape("https://host or http://host")
+]
+"""Where an S3-compatible server answers."""
 
 
 def stays_in_its_place(path: str, field: str) -> Rule:

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainjobs.api.base import (
-    ENDPOINT,
     CheckpointUri,
     Count,
+    Endpoint,
     FigureName,
     Name,
     Rule,
@@ -15,7 +15,6 @@ from trainjobs.api.base import (
     Section,
     StorageUri,
     Text,
-    shape,
     stays_in_its_place,
 )
 from trainjobs.api.figure_rules import contradicted
@@ -44,9 +43,7 @@ class Storage(Section):
     uri: StorageUri | None = None
     """`s3://bucket/prefix`, `pvc://claim/path` or `file:///path`; default is the chart's, and on one machine
     the run's own folder."""
-    endpoint: (
-        Annotated[str, Field(pattern=ENDPOINT, max_length=512), shape("https://host or http://host")] | None
-    ) = None
+    endpoint: Endpoint | None = None
     """Endpoint of an S3-compatible server other than AWS."""
     region: Text | None = None
     """Region of the bucket."""

@@ -29,8 +29,12 @@ def plan(
     settings: Annotated[
         Path | None,
         typer.Option(
-            dir_okay=False, help="The platform's settings, YAML; without them storage and image are assumed."
+            dir_okay=False,
+            help="The chart's values, or the operator's settings; without, storage and image are assumed.",
         ),
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Of runs that name none; default is default.")
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate/--no-estimate", help="Say what the run will need, on standard error.")
@@ -45,13 +49,15 @@ def plan(
     \b
     trainjobs plan examples/reward-model/review-ratings.yaml
     trainjobs plan rmrun.yaml --set spec.topology.nodes=2 --output json
+    trainjobs plan rmrun.yaml --settings values.yaml -n team-a
     """
     from trainjobs.cli.manifests import load
-    from trainjobs.cli.planning import planned, platform
+    from trainjobs.cli.planning import in_namespace, planned
+    from trainjobs.cli.platform_settings import platform
 
-    platform_settings = platform(settings)
-    runs = load(named, overrides or (), note_line)
-    found = [planned(run, file, platform_settings, attempt) for run, file in runs]
+    given = platform(settings)
+    runs = [(in_namespace(run, namespace), file) for run, file in load(named, overrides or (), note_line)]
+    found = [planned(run, file, given.for_namespace(run.metadata.namespace), attempt) for run, file in runs]
     if output is Form.JSON:
         print_json([one.as_json() for one in found])
     else:

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
 from trainjobs.api.runs import Run
 from trainjobs.cli.checkpoint_table import size_text
 from trainjobs.cli.model_files import model_shape
@@ -43,11 +40,6 @@ SPEEDS_DIFFER = 2.0
 BYTES_PER_TOKEN = 4.0
 """Of English in UTF-8 with the tokenizers of today; of Chinese a little less."""
 ROWS_MEASURED = 1000
-ASSUMED = Settings(
-    storage_uri="s3://platform-storage/runs",
-    image="trainjobs-trainer",
-    status_url="https://trainjobs-status.trainjobs.svc",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +124,23 @@ def _named(sizes: Mapping[Part, int]) -> dict[str, int]:
     return {str(part): size for part, size in sizes.items()}
 
 
+def in_namespace(run: Run, namespace: str | None) -> Run:
+    """`run` as `kubectl -n` would create it.
+
+    Raises:
+        UsageError: it names another namespace.
+    """
+    if namespace is None:
+        return run
+    metadata = run.metadata
+    if "namespace" in metadata.model_fields_set and metadata.namespace != namespace:
+        raise UsageError(
+            f"-n {namespace}: {run.kind} {metadata.name} names {metadata.namespace} in metadata.namespace; "
+            "leave one of them out"
+        )
+    return run.model_copy(update={"metadata": metadata.model_copy(update={"namespace": namespace})})
+
+
 def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
     """Plan one attempt of a run that stands in `file`."""
     plan = _plan(run, settings, attempt)
@@ -210,23 +219,3 @@ def _filled(run: Run, file: Path) -> float:
 def _lines(file: Path) -> int:
     with file.open("rb") as stream:
         return sum(1 for _, line in lines(stream, file.name) if line.strip())
-
-
-def platform(file: Path | None) -> Settings:
-    """Read the platform's settings; without a file they are assumed.
-
-    Raises:
-        UsageError: the file is not there, or wrong; names the field.
-    """
-    if file is None:
-        return ASSUMED
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return Settings.model_validate(document or {})
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}; name the platform's settings") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not YAML ({str(error).splitlines()[0]})") from error
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"]))
-        raise UsageError(f"{file}: {field}: {error.errors()[0]['msg']}") from error

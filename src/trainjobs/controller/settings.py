@@ -127,22 +127,27 @@ def load_settings(
         if value := environment.get(name):
             _put(body, path, value)
     body.update({name: value for name, value in flags.items() if value is not None})
+    return _with_authority(validated(body, source))
+
+
+def validated(body: dict[str, object], source: str) -> OperatorSettings:
+    """The settings that a file's body holds.
+
+    Raises:
+        UsageError: something is wrong; names `source` and the field.
+    """
     try:
         settings = OperatorSettings.model_validate(body)
     except ValidationError as error:
         first = next(problems(error, OperatorSettings, body))
         raise UsageError(f"{source}: {first}") from None
-    _check_namespaces(settings, source)
-    return _with_authority(settings)
-
-
-def _check_namespaces(settings: OperatorSettings, source: str) -> None:
     for namespace, own in settings.namespaces.items():
         try:
             settings.for_namespace(namespace)
         except ValidationError as error:
             first = next(problems(error, Settings, own))
             raise UsageError(f"{source}: namespaces.{namespace}.{first}") from None
+    return settings
 
 
 def _document(file: Path) -> dict[str, object]:

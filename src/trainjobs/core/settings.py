@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from trainjobs.api.base import Section
+from trainjobs.api.base import Endpoint, Name, Section, StorageUri, Text
 from trainjobs.api.runtime import PodTemplate
 
 ACCELERATORS = (
@@ -22,15 +22,15 @@ ACCELERATORS = (
 class Settings(Section):
     """Defaults and permissions of a platform."""
 
-    storage_uri: str | None = None
+    storage_uri: StorageUri | None = None
     """Default storage of runs that name none."""
-    storage_endpoint: str | None = None
+    storage_endpoint: Endpoint | None = None
     """Endpoint of the default storage, where it is not AWS."""
-    storage_region: str | None = None
+    storage_region: Text | None = None
     """Region of the default storage."""
-    storage_secret_name: str | None = None
+    storage_secret_name: Name | None = None
     """Secret in the run's namespace with keys for the default storage."""
-    storage_ca_config_map_name: str | None = None
+    storage_ca_config_map_name: Name | None = None
     """ConfigMap in the run's namespace with the certificate authority of the default storage."""
     run_store: str | None = None
     """On one machine: the very folder of the run, where it names no storage of its own."""

@@ -21,7 +21,7 @@ STRICT = {
     "core/plan/decoding.py": "the podTemplate of a manifest",
     "core/recipe/resolve.py": "the recipe that is being written",
     "controller/settings.py": "the chart's values",
-    "cli/planning.py": "the chart's values",
+    "cli/platform_settings.py": "the chart's values",
     "agent/progress.py": "names that a user's own script reports",
 }
 """Files that read what people write, or what they have just made themselves."""

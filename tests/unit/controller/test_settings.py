@@ -21,11 +21,11 @@ def test_a_namespace_overrides_single_defaults():
     settings = OperatorSettings.model_validate(
         {
             "defaults": {"image": "trainer:1", "storageUri": "s3://all"},
-            "namespaces": {"team-a": {"storageUri": "s3://a", "serviceAccounts": ["s3"]}},
+            "namespaces": {"team-a": {"storageUri": "s3://team-a", "serviceAccounts": ["s3"]}},
         }
     )
     own, other = settings.for_namespace("team-a"), settings.for_namespace("team-b")
-    assert (own.storage_uri, own.image, own.service_accounts) == ("s3://a", "trainer:1", ["s3"])
+    assert (own.storage_uri, own.image, own.service_accounts) == ("s3://team-a", "trainer:1", ["s3"])
     assert (other.storage_uri, other.service_accounts) == ("s3://all", [])
 
 
