@@ -41,6 +41,11 @@ class Gathered:
     checkpoint_now: str | None
     """Value of the annotation that asks for a checkpoint."""
 
+    @property
+    def uid(self) -> str:
+        """The run's."""
+        return self.observed.run.metadata.uid
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -48,6 +53,11 @@ class Rejected:
 
     obj: Object
     why: Unreadable
+
+    @property
+    def uid(self) -> str:
+        """The object's."""
+        return text(child(self.obj, "metadata"), "uid")
 
 
 @dataclass(slots=True)

@@ -8,6 +8,8 @@ from trainjobs.core.reports import Heartbeat
 
 LOOK_EVERY: Final = timedelta(seconds=30)
 LOOK_EVERY_PERCENT: Final = 5
+REMEMBERED_ATTEMPTS: Final = 3
+"""Attempts before the newest that are still heard, and told to stop: a run may make any number of them."""
 SKEW: Final = timedelta(seconds=5)
 """Clocks that differ by more than this are taken to be wrong, not slow to report."""
 
@@ -29,6 +31,11 @@ class Heartbeats:
         """Keep a heartbeat; whether it is worth a look at its run."""
         beat = on_our_clock(beat, now)
         nodes = self._of.setdefault(beat.run_uid, {})
+        oldest = max((attempt for attempt, _ in nodes), default=0) - REMEMBERED_ATTEMPTS
+        if beat.attempt < oldest:
+            return False
+        for old in [one for one in nodes if one[0] < beat.attempt - REMEMBERED_ATTEMPTS]:
+            del nodes[old]
         place = (beat.attempt, beat.node_rank)
         before = nodes.get(place)
         if before is None:

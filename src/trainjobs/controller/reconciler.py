@@ -72,7 +72,10 @@ class Reconciler:
         gathered = await self.gatherer.gather(key, now)
         if gathered is None:
             self._forget(key)
+            for dependent in self.table.dependents(key):
+                self.wake(dependent)
             return "Gone", None
+        self._forget(key, but=gathered.uid)
         if isinstance(gathered, Rejected):
             await self.applier.reject(key, gathered, now)
             return "Rejected", None
@@ -116,11 +119,10 @@ class Reconciler:
         )
         return replace(gathered, observed=observed)
 
-    def _forget(self, key: RunKey) -> None:
-        dependents = self.table.dependents(key)
-        known = self.table.forget(key)
-        if known is not None:
-            self.forget(known.uid)
+    def _forget(self, key: RunKey, *, but: str = "") -> None:
+        """Let go of the runs of a name that are no more; one made again under it begins with nothing."""
+        gone = self.table.forget(key, but=but)
+        for uid in gone:
+            self.forget(uid)
+        if gone:
             self.watcher.gone(key)
-        for dependent in dependents:
-            self.wake(dependent)

@@ -3,21 +3,17 @@
 All of it may be lost without harm: a look at a run brings it back.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from trainjobs.api.model_source import RunReference
 from trainjobs.api.runs import Run
 from trainjobs.api.status import RunStatus
+from trainjobs.controller.heartbeats import REMEMBERED_ATTEMPTS
 from trainjobs.controller.keys import RunKey
 from trainjobs.core.decide.dependencies import references
 from trainjobs.core.decide.observed import Observed
 from trainjobs.core.recipe.resolve import task_of
-
-REMEMBERED_ATTEMPTS: Final = 3
-"""Pods of this many attempts before the current one are still told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,8 @@ class RunTable:
 
     def __init__(self) -> None:
         self._runs: dict[RunKey, KnownRun] = {}
+        self._uids: dict[RunKey, set[str]] = {}
+        """Every run of this name that anything is remembered of: what was made again has another UID."""
         self._pods: dict[str, NodeIdentity] = {}
         self._pods_of: dict[RunKey, dict[str, NodeIdentity]] = {}
         self._waiting_for: dict[RunKey, frozenset[RunKey]] = {}
@@ -56,19 +54,41 @@ class RunTable:
 
     def note(self, key: RunKey, observed: Observed, status: RunStatus, checkpoint_now: str | None) -> None:
         """Remember a run after a look at it."""
-        run = observed.run
-        self._runs[key] = KnownRun(
-            key, run.metadata.uid, task_of(run), status, run.metadata.creation_timestamp, checkpoint_now
-        )
+        meta = observed.run.metadata
+        self.met(key, meta.uid)
+        created, task = meta.creation_timestamp, self._task(key, observed.run)
+        self._runs[key] = KnownRun(key, meta.uid, task, status, created, checkpoint_now)
         self._note_pods(key, observed)
-        self._note_dependencies(key, frozenset(_keys(run, (one for _, one in references(run)))))
+        self._note_dependencies(key, _needed(observed.run))
 
-    def forget(self, key: RunKey) -> KnownRun | None:
-        """Let go of a run that is no more; what was known of it."""
-        for uid in self._pods_of.pop(key, {}):
-            self._pods.pop(uid, None)
-        self._note_dependencies(key, frozenset())
-        return self._runs.pop(key, None)
+    def met(self, key: RunKey, uid: str) -> None:
+        """Remember that something is remembered of a run, so that it can be forgotten."""
+        self._uids.setdefault(key, set()).add(uid)
+
+    def forget(self, key: RunKey, *, but: str = "") -> frozenset[str]:
+        """Let go of the runs of a name that are no more.
+
+        Args:
+            key: the name.
+            but: UID of the run that has it now; empty for none.
+
+        Returns:
+            The UIDs of those that are no more.
+        """
+        gone = frozenset(self._uids.get(key, ())) - {but}
+        for uid, node in list(self._pods_of.get(key, {}).items()):
+            if node.run_uid != but:
+                del self._pods_of[key][uid]
+                self._pods.pop(uid, None)
+        known = self._runs.get(key)
+        if known is not None and known.uid != but:
+            del self._runs[key]
+            self._note_dependencies(key, frozenset())
+        self._uids[key] = {but} & self._uids.get(key, set())
+        for places in (self._uids, self._pods_of):
+            if not places.get(key):
+                places.pop(key, None)
+        return gone
 
     def get(self, key: RunKey) -> KnownRun | None:
         """What is known of a run."""
@@ -83,11 +103,18 @@ class RunTable:
         return frozenset(self._dependents.get(key, ()))
 
     def keys(self) -> frozenset[RunKey]:
-        """Every run that is known."""
-        return frozenset(self._runs)
+        """Every run that anything is remembered of."""
+        return frozenset(self._uids)
 
     def __iter__(self) -> Iterator[KnownRun]:
         return iter(list(self._runs.values()))
+
+    def _task(self, key: RunKey, run: Run) -> str:
+        """What a run trains; one that is being deleted may not say so any more."""
+        if run.metadata.deletion_timestamp is None:
+            return task_of(run)
+        known = self._runs.get(key)
+        return known.task if known is not None and known.uid == run.metadata.uid else ""
 
     def _note_pods(self, key: RunKey, observed: Observed) -> None:
         """Remember the pods of the run's own jobs: labels alone say nothing.
@@ -119,6 +146,8 @@ class RunTable:
             self._waiting_for[key] = others
 
 
-def _keys(run: Run, found: Iterable[RunReference]) -> Iterator[RunKey]:
-    for reference in found:
-        yield RunKey(reference.kind, run.metadata.namespace, reference.name)
+def _needed(run: Run) -> frozenset[RunKey]:
+    """The runs that a run starts from; one that is being deleted starts no more."""
+    if run.metadata.deletion_timestamp is not None:
+        return frozenset()
+    return frozenset(RunKey(one.kind, run.metadata.namespace, one.name) for _, one in references(run))

@@ -22,6 +22,7 @@ from trainjobs.controller.directives import Directives
 from trainjobs.controller.heartbeats import Heartbeats
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.pods import PodLookup
+from trainjobs.controller.runs import RunTable
 from trainjobs.controller.settings import StatusServerSettings
 from trainjobs.controller.tokens import BadToken, TokenVerifier
 from trainjobs.core.reports import Heartbeat, HeartbeatAnswer
@@ -41,6 +42,7 @@ class StatusServer:
         *,
         verifier: TokenVerifier,
         pods: PodLookup,
+        table: RunTable,
         heartbeats: Heartbeats,
         directives: Directives,
         wake: Callable[[RunKey], None],
@@ -49,6 +51,7 @@ class StatusServer:
     ) -> None:
         self._verifier = verifier
         self._pods = pods
+        self._table = table
         self._heartbeats = heartbeats
         self._directives = directives
         self._wake = wake
@@ -106,6 +109,8 @@ class StatusServer:
             return self._refuse(403, "Forbidden", "this pod belongs to no run")
         if (node.run_uid, node.attempt, node.node_rank) != (beat.run_uid, beat.attempt, beat.node_rank):
             return self._refuse(403, "Forbidden", "a pod speaks for its own run, attempt and node only")
+        # Also of a run that is gone already: the look that this asks for forgets it again.
+        self._table.met(node.key, node.run_uid)
         if self._heartbeats.hear(beat, self._clock()):
             self._wake(node.key)
         self._heard("Taken")

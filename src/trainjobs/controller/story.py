@@ -65,6 +65,11 @@ class Storyteller:
             return
         self._remember(key, _Told(name, now, 1))
 
+    def forget(self, run_uid: str) -> None:
+        """Let go of a run that is no more."""
+        for key in [one for one in self._told if one[0] == run_uid]:
+            del self._told[key]
+
     async def _again(self, run: Run, told: _Told, now: datetime) -> None:
         told.last, told.count = now, told.count + 1
         series = {"count": told.count, "lastObservedTime": _micro(now)}

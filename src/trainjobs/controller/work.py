@@ -55,11 +55,11 @@ class Work:
         self.memory = Memory(self.heartbeats.of)
         self.authority = Authority(settings)
         cleanup = Cleanup(kube, settings.image)
-        story = Storyteller(kube, identity, telemetry.event_lost)
+        self.story = Storyteller(kube, identity, telemetry.event_lost)
         self.gatherer = Gatherer(kube, settings, self.memory)
         reconciler = Reconciler(
             gatherer=self.gatherer,
-            applier=Applier(kube, settings, self.memory, story, cleanup, self.authority),
+            applier=Applier(kube, settings, self.memory, self.story, cleanup, self.authority),
             cleanup=cleanup,
             settings=settings,
             table=self.table,
@@ -157,6 +157,7 @@ class Work:
         server = StatusServer(
             verifier=TokenVerifier(self._kube, self._settings.defaults.status_audience),
             pods=PodLookup(self._kube, self.table),
+            table=self.table,
             heartbeats=self.heartbeats,
             directives=self.directives,
             wake=self.wake,
@@ -197,6 +198,7 @@ class Work:
 
     def _forget(self, run_uid: str) -> None:
         self.memory.forget(run_uid)
+        self.story.forget(run_uid)
         self.heartbeats.forget(run_uid)
         self.directives.forget(run_uid)
 
