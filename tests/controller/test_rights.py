@@ -16,7 +16,7 @@ SERVED: list[tuple[str, list[str], list[str]]] = [
     ("", ["serviceaccounts"], ["get"]),
     ("networking.k8s.io", ["networkpolicies"], ["get", "create"]),
     ("batch", ["jobs"], ["get", "list", "watch", "create"]),
-    ("events.k8s.io", ["events"], ["create", "patch"]),
+    ("events.k8s.io", ["events"], ["create", "patch", "list"]),
 ]
 """In every namespace that is served."""
 OWN: list[tuple[str, list[str], list[str]]] = [

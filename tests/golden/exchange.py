@@ -35,14 +35,14 @@ def models() -> dict[str, type[Exchanged]]:
 
 def _below(model: type[Exchanged]) -> Iterator[type[Exchanged]]:
     for one in model.__subclasses__():
-        if one.__module__.startswith("trainjobs.") and one.model_fields and "Run" not in _bases(one):
+        if one.__module__.startswith("trainjobs.") and one.model_fields and not _is_of_people(one):
             yield one
         yield from _below(one)
 
 
-def _bases(model: type[BaseModel]) -> set[str]:
-    """Runs are what people write; what a program writes of one is its status."""
-    return {base.__name__ for base in model.__mro__}
+def _is_of_people(model: type[BaseModel]) -> bool:
+    """Runs, and what is read of one (of a private name), people write; programs write its status."""
+    return model.__name__.startswith("_") or "Run" in {base.__name__ for base in model.__mro__}
 
 
 def claim() -> Claim:

@@ -28,7 +28,8 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create]
+# Listed to say why the clean-up's Job gets no pod: only events tell of a quota that is in its way.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create, patch, list]
 {{- end -}}

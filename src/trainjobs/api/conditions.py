@@ -15,6 +15,7 @@ class ConditionType(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     HEALTHY = "Healthy"
+    CLEANED_UP = "CleanedUp"
 
 
 class Phase(StrEnum):
@@ -68,7 +69,10 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     RESUMED = "Resumed"
     SUCCEEDED = "Succeeded"
+    CLEANING_UP = "CleaningUp"
+    CLEAN_UP_HINDERED = "CleanUpHindered"
     CLEANED_UP = "CleanedUp"
+    DATA_LEFT = "DataLeft"
     NOT_FINISHED = "NotFinished"
     HEALTHY = "Healthy"
     AGENT_SILENT = "AgentSilent"

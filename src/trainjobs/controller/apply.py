@@ -9,7 +9,7 @@ from trainjobs.api.conditions import ConditionType, Phase, Reason
 from trainjobs.api.runs import Run
 from trainjobs.api.status import JobReference, RunStatus
 from trainjobs.controller.authority import Authority
-from trainjobs.controller.cleanup import Cleanup
+from trainjobs.controller.cleanup import CleanUps
 from trainjobs.controller.gather import Gathered, Memory, Rejected
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_uid, job_state
@@ -42,7 +42,7 @@ class Applier:
     settings: OperatorSettings
     memory: Memory
     story: Storyteller
-    cleanup: Cleanup
+    clean_ups: CleanUps
     authority: Authority
 
     async def apply(self, key: RunKey, gathered: Gathered, decision: Decision, now: datetime) -> Gathered:
@@ -69,10 +69,9 @@ class Applier:
                     for stop in decision.stop:
                         await self._stop(key, observed, stop)
                 case Part.CLEAN_UP if decision.delete_stored_data:
-                    await self.cleanup.start(run, self.settings.for_namespace(run.metadata.namespace))
+                    await self._clean_up(observed, now)
                 case Part.LET_GO if decision.remove_finalizer:
-                    kept = tuple(one for one in observed.finalizers if one != labels.FINALIZER)
-                    version = await self._finalizers(key, None, kept)
+                    version = await self._let_go(key, observed, decision)
         after = replace(observed, run=run.model_copy(update={"status": status}))
         return replace(gathered, observed=after, resource_version=version)
 
@@ -101,6 +100,20 @@ class Applier:
         for place, event in enumerate(decision.events):
             # Of one decision, and still told in this order.
             await self.story.tell(run, event, now + timedelta(microseconds=place))
+
+    async def _clean_up(self, observed: Observed, now: datetime) -> None:
+        settings = self.settings.for_namespace(observed.run.metadata.namespace)
+        assert observed.storage is not None, "what is deleted has a place"
+        if not await self.clean_ups.start(observed.run, observed.storage, settings, now):
+            raise LookAgain("the clean-up is refused")
+
+    async def _let_go(self, key: RunKey, observed: Observed, decision: Decision) -> str:
+        kept = tuple(one for one in observed.finalizers if one != labels.FINALIZER)
+        version = await self._finalizers(key, None, kept)
+        for event in decision.events:
+            # In a namespace that is being deleted no event can be created: only this tells.
+            _log.info("%s: %s: %s", key, event.reason, event.message)
+        return version
 
     async def _finalizers(self, key: RunKey, version: str | None, finalizers: tuple[str, ...]) -> str:
         operation = {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)}

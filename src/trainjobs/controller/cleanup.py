@@ -1,197 +1,160 @@
-"""The clean-up of what a run left in storage: a Job in the run's namespace, which has the keys for it."""
+"""The clean-up of what a run left in storage, as its Job stands: what does it, and what holds it up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
-from trainjobs.api import labels
 from trainjobs.api.runs import Run
-from trainjobs.core.decide.decision import StartAttempt
-from trainjobs.core.plan.environment import STORAGE_CA
-from trainjobs.core.plan.merge import merged
-from trainjobs.core.plan.neutral import Plan, base_name, make_plan
+from trainjobs.api.status import StorageStatus
+from trainjobs.controller.observing import controller_uid, optional_time
+from trainjobs.controller.refused import RefusedByServer, refused
+from trainjobs.core.decide.observed import CleanUp
+from trainjobs.core.plan.clean_up import clean_up_job, job_name
 from trainjobs.core.plan.objects import Object, child, children, text
-from trainjobs.core.plan.platform import trusted_template
-from trainjobs.core.plan.pod import owner_labels, owner_references, pod_template
-from trainjobs.core.plan.pytorchjob import backend
-from trainjobs.core.plan.render import with_assumed_models
-from trainjobs.core.plan.sources import CLAIMS, CONFIG_MAPS
 from trainjobs.core.settings import Settings
 from trainjobs.errors import InvalidRecipe
 from trainjobs.kube.client import Kube
 from trainjobs.kube.errors import AlreadyExists, Forbidden, Invalid, NamespaceTerminating
-from trainjobs.kube.resources import JOBS
+from trainjobs.kube.resources import EVENTS, JOBS, PODS
 
-CONTAINER: Final = "clean-up"
-OF_THE_PLATFORM: Final = (
-    "automountServiceAccountToken",
-    "priorityClassName",
-    "runtimeClassName",
-    "securityContext",
-    "serviceAccountName",
-)
-OF_THE_RUN: Final = (
-    "affinity",
-    "dnsConfig",
-    "dnsPolicy",
-    "hostAliases",
-    "imagePullSecrets",
-    "nodeSelector",
-    "tolerations",
-)
-PROXIES: Final = frozenset(
-    name
-    for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-    for name in (upper, upper.lower())
-)
-SMALL_FILES: Final = frozenset({"configMap", "secret"})
-"""Volumes of certificate authorities and the like."""
+MADE_WITHIN: Final = timedelta(seconds=20)
+"""What a Job takes to get a pod and a machine where nothing is wrong."""
+STARTS_WITHIN: Final = timedelta(minutes=5)
+"""What its pod takes to start, an image that has to be pulled first."""
+LOOK_EVERY: Final = timedelta(seconds=30)
+"""How often to look at a Job under way: its pods wake nobody."""
+OF_JOB: Final = "batch.kubernetes.io/job-name"
+MAX_SAID: Final = 500
+"""Characters of what others say that are passed on."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far the clean-up is."""
-
-    done: bool = False
-    message: str = ""
-    """What keeps it from being done."""
-    namespace_terminating: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cleanup:
+@dataclass(slots=True)
+class CleanUps:
     """Starts and watches clean-up Jobs."""
 
     kube: Kube
     image: str
+    refused: dict[str, RefusedByServer] = field(default_factory=dict)
+    """By the run's UID: what the API server would not take; it may be lost without harm."""
 
-    async def start(self, run: Run, settings: Settings) -> None:
-        """Start the clean-up of a run, where it does not run yet."""
+    async def start(self, run: Run, storage: StorageStatus, settings: Settings, now: datetime) -> bool:
+        """Start the clean-up of a run; False where it is refused, and `state` says by whom."""
         try:
-            await self.kube.create(JOBS, run.metadata.namespace, clean_up_job(run, settings, self.image))
+            await self.kube.create(
+                JOBS, run.metadata.namespace, clean_up_job(run, storage, settings, self.image)
+            )
         except AlreadyExists:
-            return
+            return True
+        except (Invalid, Forbidden) as error:
+            uid, generation = run.metadata.uid, run.metadata.generation
+            what = f"the clean-up, Job {job_name(run)}"
+            self.refused[uid] = refused(error, what, generation, self.refused.get(uid), now)
+            return False
+        self.refused.pop(run.metadata.uid, None)
+        return True
 
-    async def state(self, run: Run, settings: Settings) -> State:
+    async def state(self, run: Run, storage: StorageStatus, settings: Settings, now: datetime) -> CleanUp:
         """How far the clean-up of a run is, and whether anything can be created in its namespace at all."""
         job = await self.kube.find(JOBS, run.metadata.namespace, job_name(run))
         if job is not None:
-            return _state_of(job)
+            return await self._under_way(run, job, now)
+        if await self._is_terminating(run):
+            return CleanUp(namespace_terminating=True)
+        again = now + LOOK_EVERY
         try:
-            body = clean_up_job(run, settings, self.image or "none")
+            clean_up_job(run, storage, settings, self.image)
         except InvalidRecipe as error:
-            return State(message=f"the clean-up cannot be planned: {error}")
-        try:
-            await self.kube.create(JOBS, run.metadata.namespace, body, mode="DryRun")
-        except NamespaceTerminating:
-            return State(namespace_terminating=True)
-        except (Invalid, Forbidden) as error:
-            return State(message=f"the API server refuses the clean-up, Job {job_name(run)}: {error.said}")
+            return CleanUp(hindrance=f"the clean-up cannot be planned: {error}", again=again)
         if not self.image:
-            return State(message="the operator knows no image to clean up with; set its `image`")
-        return State()
+            why = "the operator knows no image to clean up with; set `image` in its settings"
+            return CleanUp(hindrance=why, again=again)
+        last = self.refused.get(run.metadata.uid)
+        if last is not None and last.generation == run.metadata.generation:
+            return CleanUp(hindrance=last.refusal.message[:MAX_SAID], again=last.until)
+        return CleanUp()
+
+    def forget(self, run_uid: str) -> None:
+        """Let go of a run that is no more."""
+        self.refused.pop(run_uid, None)
+
+    async def _is_terminating(self, run: Run) -> bool:
+        """Whether the run's namespace is being deleted: an API server says so before all else."""
+        namespace = run.metadata.namespace
+        container: Object = {"name": "none", "image": "none"}
+        pod: Object = {"restartPolicy": "Never", "containers": [container]}
+        body: Object = {
+            "apiVersion": JOBS.api_version,
+            "kind": JOBS.kind,
+            "metadata": {"name": job_name(run), "namespace": namespace},
+            "spec": {"template": {"spec": pod}},
+        }
+        try:
+            await self.kube.create(JOBS, namespace, body, mode="DryRun")
+        except NamespaceTerminating:
+            return True
+        except (AlreadyExists, Invalid, Forbidden):
+            # A policy or a webhook that says no to this one may take the real one.
+            return False
+        return False
+
+    async def _under_way(self, run: Run, job: Object, now: datetime) -> CleanUp:
+        name = job_name(run)
+        if controller_uid(job) != run.metadata.uid:
+            why = f"Job {name} exists and is not controlled by the run; delete it, and the clean-up is made"
+            return CleanUp("UnderWay", hindrance=why, again=now + LOOK_EVERY)
+        for condition in children(child(job, "status"), "conditions"):
+            if text(condition, "status") == "True" and text(condition, "type") == "Complete":
+                return CleanUp("Done")
+            if text(condition, "status") == "True" and text(condition, "type") == "Failed":
+                said = (text(condition, "message") or text(condition, "reason"))[:MAX_SAID]
+                why = f"Job {name} failed: {said}; see its logs, then delete it to try again"
+                return CleanUp("UnderWay", hindrance=why, again=now + LOOK_EVERY)
+        message = f"Job {name} deletes what the run has stored"
+        age = now - (optional_time(child(job, "metadata"), "creationTimestamp") or now)
+        if age < MADE_WITHIN:
+            return CleanUp("UnderWay", message, again=now - age + MADE_WITHIN)
+        why = await self._held_up(run, job, age)
+        return CleanUp("UnderWay", message, hindrance=why, again=now + LOOK_EVERY)
+
+    async def _held_up(self, run: Run, job: Object, age: timedelta) -> str:
+        """Why a Job that has had time for it does not run; empty where it does."""
+        name, namespace = job_name(run), run.metadata.namespace
+        if child(job, "spec").get("suspend") is True:
+            queue = run.spec.run_policy.queue_name
+            waits = f"its queue, LocalQueue {queue}, has not admitted it" if queue else "it is suspended"
+            return f"Job {name} waits: {waits}; make room there, or set the Job's spec.suspend to false"
+        pods = await self.kube.list_all(PODS, namespace, labels=f"{OF_JOB}={name}")
+        if not pods:
+            said = await self._said_of_pods(namespace, name)
+            return (
+                f"Job {name} has no pod{f': {said}' if said else ''}; raise the quota or change the policy "
+                "that refuses it"
+            )
+        return next((f"Job {name} waits: {why}" for pod in pods if (why := _why_pending(pod, age))), "")
+
+    async def _said_of_pods(self, namespace: str, job: str) -> str:
+        """What the Job's controller was told when it made a pod."""
+        fields = f"regarding.kind=Job,regarding.name={job},reason=FailedCreate"
+        try:
+            told = await self.kube.list_all(EVENTS, namespace, fields=fields)
+        except (Forbidden, Invalid):
+            return ""
+        notes = [text(one, "note") for one in told]
+        return notes[-1][:MAX_SAID] if notes else ""
 
 
-def _state_of(job: Object) -> State:
-    for condition in children(child(job, "status"), "conditions"):
-        if text(condition, "status") == "True" and text(condition, "type") == "Complete":
-            return State(done=True)
-        if text(condition, "status") == "True" and text(condition, "type") == "Failed":
-            name = text(child(job, "metadata"), "name")
-            said = text(condition, "message") or text(condition, "reason")
-            return State(message=f"Job {name}: {said}; see its logs, then delete it to try again")
-    return State()
-
-
-def job_name(run: Run) -> str:
-    """Name of a run's clean-up Job."""
-    return f"{base_name(run)}-clean-up"
-
-
-def clean_up_job(run: Run, settings: Settings, image: str) -> Object:
-    """The Job that deletes a run's folder in storage; it goes with the run.
-
-    It has what the run's own pods have: the keys, the certificate authority, the claim, the ServiceAccount,
-    the way to a node, to images and to storage; and it queues where the run queued.
-    """
-    run = with_assumed_models(run)
-    plan = make_plan(run, StartAttempt(attempt=1, halve_batch=0, queued=False), settings)
-    like = _like(plan)
-    container = _container(plan, like, image)
-    mounted = {text(mount, "name") for mount in children(container, "volumeMounts")}
-    pod: Object = {
-        **{name: like[name] for name in (*OF_THE_PLATFORM, *OF_THE_RUN) if name in like},
-        "restartPolicy": "Never",
-        "containers": [container],
-        "volumes": [one for one in children(like, "volumes") if text(one, "name") in mounted],
-    }
-    queue = run.spec.run_policy.queue_name
-    return {
-        "apiVersion": JOBS.api_version,
-        "kind": JOBS.kind,
-        "metadata": {
-            "name": job_name(run),
-            "namespace": run.metadata.namespace,
-            "labels": {**owner_labels(run), **({labels.KUEUE_QUEUE: queue} if queue else {})},
-            "ownerReferences": owner_references(run),
-        },
-        "spec": {
-            "backoffLimit": 6,
-            # Without the label of the run's UID: this is no pod of an attempt.
-            "template": {"metadata": {"labels": {labels.MANAGED_BY: "trainjobs"}}, "spec": pod},
-        },
-    }
-
-
-def _like(plan: Plan) -> Object:
-    """The spec of the run's own pods, as far as the clean-up follows it.
-
-    Of `spec.podTemplate` only where pods go and what they reach counts, and nothing where it cannot be
-    merged: data are deleted of refused runs, too.
-    """
-    trusted = child(trusted_template(plan, backend(plan)), "spec")
-    own = child(plan.run.spec.pod_template, "spec")
-    try:
-        return merged(trusted, {name: own[name] for name in OF_THE_RUN if name in own})
-    except InvalidRecipe:
-        return trusted
-
-
-def _container(plan: Plan, like: Object, image: str) -> Object:
-    trained = next(one for one in children(like, "containers") if text(one, "name") == labels.CONTAINER)
-    small = {text(one, "name") for one in children(like, "volumes") if one.keys() & SMALL_FILES}
-    given = {text(one, "name") for one in plan.settings.env} | PROXIES
-    environment = [
-        one
-        for one in children(trained, "env")
-        if (name := text(one, "name")) in given or name.startswith("AWS_")
-    ]
-    mounts = [
-        one
-        for one in children(trained, "volumeMounts")
-        if _is_of_storage(one) or (text(one, "name") in small and not _is_of_inputs(one))
-    ]
-    return {
-        "name": CONTAINER,
-        "image": image,
-        "command": ["python", "-m", "trainjobs.controller.emptying", plan.recipe.store],
-        "env": [*environment],
-        "volumeMounts": [*mounts],
-        "securityContext": _unprivileged(plan),
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-
-
-def _unprivileged(plan: Plan) -> Object:
-    """What a container is planned with: devices are for training."""
-    planned = child(pod_template(plan, backend(plan)), "spec")
-    return child(children(planned, "containers")[0], "securityContext")
-
-
-def _is_of_inputs(mount: Object) -> bool:
-    return text(mount, "mountPath").startswith(f"{CONFIG_MAPS}/")
-
-
-def _is_of_storage(mount: Object) -> bool:
-    path = text(mount, "mountPath")
-    return path == STORAGE_CA or (path.startswith(f"{CLAIMS}/") and mount.get("readOnly") is not True)
+def _why_pending(pod: Object, age: timedelta) -> str:
+    """What the scheduler or the kubelet says of a pod that does not run yet."""
+    status = child(pod, "status")
+    if text(status, "phase") != "Pending":
+        return ""
+    for condition in children(status, "conditions"):
+        if text(condition, "type") == "PodScheduled" and text(condition, "status") == "False":
+            return f"no machine takes it: {text(condition, 'message')[:MAX_SAID]}; make room, or add one"
+    for container in children(status, "containerStatuses"):
+        waiting = child(child(container, "state"), "waiting")
+        if waiting and text(waiting, "reason") not in ("ContainerCreating", "PodInitializing"):
+            said = f"{text(waiting, 'reason')} {text(waiting, 'message')}".strip()[:MAX_SAID]
+            return f"{said}; give it what it lacks, and it goes on"
+    name = text(child(pod, "metadata"), "name")
+    return f"its pod does not start; kubectl describe pod {name} says why" if age > STARTS_WITHIN else ""

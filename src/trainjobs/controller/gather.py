@@ -8,9 +8,17 @@ from trainjobs.api import labels
 from trainjobs.api.conditions import ConditionType, Reason
 from trainjobs.api.model_source import RunReference
 from trainjobs.api.runs import Run
+from trainjobs.api.status import StorageStatus
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_kind, job_state, pod_state
-from trainjobs.controller.reading import MOST_PROBLEMS, Unreadable, not_known, read_run, read_status
+from trainjobs.controller.reading import (
+    MOST_PROBLEMS,
+    Unreadable,
+    not_known,
+    read_run,
+    read_status,
+    what_is_left,
+)
 from trainjobs.controller.refused import RefusedByServer, refused
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import conditions
@@ -100,6 +108,11 @@ class Gatherer:
         if obj is None:
             return None
         run = read_run(obj)
+        if "deletionTimestamp" in child(obj, "metadata"):
+            if isinstance(run, Unreadable):
+                left = what_is_left(obj)
+                return await self._leaving(obj, left, left.status.storage)
+            return await self._leaving(obj, run, self._stored_at(run))
         if isinstance(run, Unreadable):
             return Rejected(obj, run)
         # Children after the run: one that is missing here counts as gone.
@@ -107,9 +120,7 @@ class Gatherer:
         pods = await self._pods(run)
         if jobs and run.spec.run_policy.queue_name is not None:
             jobs = await self._as_suspended(run, jobs)
-        meta = child(obj, "metadata")
         heartbeats = self._memory.heartbeats(run.metadata.uid)
-        finalizers = meta.get("finalizers")
         observed = Observed(
             run=run,
             jobs=(*(jobs or ()), *self._memory.taken.get(run.metadata.uid, ())),
@@ -122,14 +133,30 @@ class Gatherer:
                 *await self._account(run, jobs),
             ),
             patience=self._patience(run),
-            storage=to_pin(run, self._settings.for_namespace(run.metadata.namespace)),
+            storage=self._stored_at(run),
             # A heartbeat of an attempt that nobody here knows: the status is older than storage.
             stored_attempt=max((beat.attempt for beat in heartbeats), default=0),
-            finalizers=tuple(str(one) for one in finalizers) if isinstance(finalizers, list) else (),
+            finalizers=_finalizers(obj),
         )
-        return Gathered(
-            observed, text(meta, "resourceVersion"), run.metadata.annotations.get(labels.CHECKPOINT_NOW)
+        return _gathered(obj, observed)
+
+    async def _leaving(self, obj: Object, run: Run, storage: StorageStatus | None) -> Gathered:
+        """What is known of a run that is being deleted; `storage`: where it is stored, as far as known."""
+        heartbeats = self._memory.heartbeats(run.metadata.uid)
+        observed = Observed(
+            run=run,
+            jobs=await self._jobs(run) or (),
+            pods=await self._pods(run),
+            heartbeats=heartbeats,
+            patience=self._patience(run),
+            storage=storage,
+            stored_attempt=max((beat.attempt for beat in heartbeats), default=0),
+            finalizers=_finalizers(obj),
         )
+        return _gathered(obj, observed)
+
+    def _stored_at(self, run: Run) -> StorageStatus | None:
+        return to_pin(run, self._settings.for_namespace(run.metadata.namespace))
 
     async def _jobs(self, run: Run) -> tuple[JobState, ...] | None:
         """The jobs of the run's attempts; None where the cluster knows no such kind."""
@@ -196,6 +223,16 @@ class Gatherer:
             f"spec.runtime.serviceAccountName: there is no ServiceAccount {name} in this namespace; make it"
         )
         return (Refusal(Reason.INVALID_SPEC, message, permanent=False),)
+
+
+def _gathered(obj: Object, observed: Observed) -> Gathered:
+    asked = observed.run.metadata.annotations.get(labels.CHECKPOINT_NOW)
+    return Gathered(observed, text(child(obj, "metadata"), "resourceVersion"), asked)
+
+
+def _finalizers(obj: Object) -> tuple[str, ...]:
+    finalizers = child(obj, "metadata").get("finalizers")
+    return tuple(str(one) for one in finalizers) if isinstance(finalizers, list) else ()
 
 
 def _of_another_version(obj: Object) -> tuple[Refusal, ...]:

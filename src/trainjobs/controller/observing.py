@@ -28,7 +28,7 @@ def job_state(job: Object) -> JobState:
         attempt=_attempt(meta),
         created=_time(meta, "creationTimestamp"),
         suspended=child(spec, "runPolicy").get("suspend") is True,
-        deleted=_optional_time(meta, "deletionTimestamp"),
+        deleted=optional_time(meta, "deletionTimestamp"),
         succeeded=_condition(conditions, "Succeeded") is not None,
         failed=failed is not None,
         message=text(failed or {}, "message"),
@@ -62,7 +62,7 @@ def pod_state(pod: Object) -> PodState:
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
         started=_started(state),
-        deleted=_optional_time(meta, "deletionTimestamp"),
+        deleted=optional_time(meta, "deletionTimestamp"),
         ready_lost=_ready_lost(conditions, phase),
         disrupted=text(_condition(conditions, "DisruptionTarget") or {}, "reason"),
         termination=_termination(child(state, "terminated")),
@@ -87,7 +87,7 @@ def _controller(obj: Object) -> Object:
 def _termination(terminated: Object) -> Termination | None:
     if not terminated:
         return None
-    finished = _optional_time(terminated, "finishedAt")
+    finished = optional_time(terminated, "finishedAt")
     code = terminated.get("exitCode")
     return Termination(
         exit_code=code if isinstance(code, int) else 1,
@@ -121,7 +121,7 @@ def _init_waiting(status: Object) -> Object:
 
 def _started(state: Object) -> datetime | None:
     for name in ("running", "terminated"):
-        when = _optional_time(child(state, name), "startedAt")
+        when = optional_time(child(state, name), "startedAt")
         if when is not None and when > _EPOCH:
             return when
     return None
@@ -139,7 +139,7 @@ def _ready_lost(conditions: list[Object], phase: str) -> datetime | None:
     reason = text(ready, "reason")
     if reason and reason not in _NODE_LOST:
         return None
-    return _optional_time(ready, "lastTransitionTime")
+    return optional_time(ready, "lastTransitionTime")
 
 
 def _find(conditions: list[Object], type_: str) -> Object:
@@ -164,9 +164,10 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _time(parent: Object, key: str) -> datetime:
-    return _optional_time(parent, key) or _EPOCH
+    return optional_time(parent, key) or _EPOCH
 
 
-def _optional_time(parent: Object, key: str) -> datetime | None:
+def optional_time(parent: Object, key: str) -> datetime | None:
+    """A time in an object, where there is one."""
     value = text(parent, key)
     return datetime.fromisoformat(value) if value else None

@@ -1,15 +1,21 @@
 """API objects → runs: what people wrote and what the operator said, without Kubernetes' bookkeeping."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from trainjobs.api.base import Section
+from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.api.metadata import ObjectMeta
+from trainjobs.api.policy import RunPolicy
 from trainjobs.api.problems import problems
 from trainjobs.api.runs import BY_KIND, Run
+from trainjobs.api.runtime import PodTemplate, Runtime
 from trainjobs.api.status import RunStatus
-from trainjobs.core.plan.objects import Object, child
+from trainjobs.api.topology import Topology
+from trainjobs.controller.observing import optional_time
+from trainjobs.core.plan.objects import Object, child, text
 
 _METADATA: Final = {field.alias for field in ObjectMeta.model_fields.values() if field.alias is not None}
 MOST_PROBLEMS: Final = 5
@@ -36,6 +42,43 @@ def read_run(obj: Object) -> Run | Unreadable:
         wanted = [str(one) for one in problems(error, kind, body)]
         return Unreadable("; ".join(wanted[:MOST_PROBLEMS]))
     return run.model_copy(update={"status": read_status(obj)})
+
+
+class _Left(Section, Exchanged):
+    """The sections of a spec that a deletion looks at; a value that cannot be taken counts as not there."""
+
+    beyond: ClassVar[Beyond] = "AllLeftOut"
+
+    topology: Topology = Field(default_factory=Topology)
+    run_policy: RunPolicy = Field(default_factory=RunPolicy)
+    runtime: Runtime = Field(default_factory=Runtime)
+    pod_template: PodTemplate = Field(default_factory=dict)
+
+
+def what_is_left(obj: Object) -> Run:
+    """What a deletion needs of a run that cannot be read: who it is, its status, some sections of its spec.
+
+    All else of its spec is left out, or holds a default that nobody wrote: no attempt may start from it.
+    """
+    kind, meta = BY_KIND[str(obj["kind"])], child(obj, "metadata")
+    left = _Left.from_document(child(obj, "spec"))
+    spec = kind.model_fields["spec"].annotation
+    assert isinstance(spec, type), "a spec is a section"
+    generation = meta.get("generation")
+    metadata = ObjectMeta.model_construct(
+        name=text(meta, "name"),
+        namespace=text(meta, "namespace"),
+        uid=text(meta, "uid"),
+        generation=generation if isinstance(generation, int) else 1,
+        deletion_timestamp=optional_time(meta, "deletionTimestamp"),
+    )
+    sections = {name: getattr(left, name) for name in _Left.model_fields}
+    return kind.model_construct(
+        kind=kind.__name__,
+        metadata=metadata,
+        spec=spec.model_construct(**sections),
+        status=read_status(obj),
+    )
 
 
 def not_known(obj: Object) -> tuple[str, ...]:

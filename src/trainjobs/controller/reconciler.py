@@ -8,13 +8,14 @@ from typing import Protocol
 
 from trainjobs.api.labels import FINALIZER
 from trainjobs.controller.apply import Applier, LookAgain
-from trainjobs.controller.cleanup import Cleanup
+from trainjobs.controller.cleanup import CleanUps
 from trainjobs.controller.gather import Gathered, Gatherer, Rejected
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.runs import RunTable
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.decision import Decision
+from trainjobs.core.decide.deletion import never_ran
 from trainjobs.core.decide.observed import Observed
 from trainjobs.kube.errors import Conflict
 
@@ -41,7 +42,7 @@ class Reconciler:
 
     gatherer: Gatherer
     applier: Applier
-    cleanup: Cleanup
+    clean_ups: CleanUps
     settings: OperatorSettings
     table: RunTable
     wake: Callable[[RunKey], None]
@@ -79,7 +80,7 @@ class Reconciler:
         if isinstance(gathered, Rejected):
             await self.applier.reject(key, gathered, now)
             return "Rejected", None
-        gathered = await self._with_clean_up(gathered)
+        gathered = await self._with_clean_up(gathered, now)
         decision, gathered = await self._brought_forward(key, gathered, now)
         if decision.requeue_after == AT_ONCE and not decision.stop:
             # What the next step starts from is written now; all else is as it was gathered.
@@ -101,23 +102,17 @@ class Reconciler:
                 self.wake(dependent)
         return decision, after
 
-    async def _with_clean_up(self, gathered: Gathered) -> Gathered:
+    async def _with_clean_up(self, gathered: Gathered, now: datetime) -> Gathered:
         """What is known of the clean-up, for a run that is being deleted and held by our finalizer."""
         observed = gathered.observed
         run = observed.run
         if run.metadata.deletion_timestamp is None or FINALIZER not in observed.finalizers:
             return gathered
-        if run.status.attempt == 0 and not observed.jobs and not observed.pods:
-            # It has stored nothing: nothing needs to be planned, and a refused run could not be.
+        if observed.storage is None or never_ran(observed):
             return gathered
-        state = await self.cleanup.state(run, self.settings.for_namespace(run.metadata.namespace))
-        observed = replace(
-            observed,
-            namespace_terminating=state.namespace_terminating,
-            stored_data_deleted=state.done,
-            clean_up_message=state.message,
-        )
-        return replace(gathered, observed=observed)
+        settings = self.settings.for_namespace(run.metadata.namespace)
+        state = await self.clean_ups.state(run, observed.storage, settings, now)
+        return replace(gathered, observed=replace(observed, clean_up=state))
 
     def _forget(self, key: RunKey, *, but: str = "") -> None:
         """Let go of the runs of a name that are no more; one made again under it begins with nothing."""

@@ -12,7 +12,7 @@ from trainjobs.api.runs import Run
 from trainjobs.core.decide.decision import Event
 from trainjobs.core.plan.objects import Object
 from trainjobs.kube.client import Kube
-from trainjobs.kube.errors import KubeError, LeaseLost, NotFound
+from trainjobs.kube.errors import KubeError, LeaseLost, NamespaceTerminating, NotFound
 from trainjobs.kube.resources import EVENTS
 
 _log = logging.getLogger(__name__)
@@ -59,6 +59,9 @@ class Storyteller:
             )
         except LeaseLost:
             raise
+        except NamespaceTerminating:
+            # Nothing can be created there, and nobody could read it for long.
+            return
         except KubeError as error:
             self._lost()
             _log.warning("%s %s: event %s is lost: %s", run.kind, run.metadata.name, event.reason, error)

@@ -12,7 +12,7 @@ import kopf
 from trainjobs.controller import events
 from trainjobs.controller.apply import Applier
 from trainjobs.controller.authority import Authority, keep_trusted
-from trainjobs.controller.cleanup import Cleanup
+from trainjobs.controller.cleanup import CleanUps
 from trainjobs.controller.directives import Directives
 from trainjobs.controller.endpoint import Endpoint
 from trainjobs.controller.gather import Gatherer, Memory
@@ -54,13 +54,13 @@ class Work:
         self.directives = Directives(kube, self.table)
         self.memory = Memory(self.heartbeats.of)
         self.authority = Authority(settings)
-        cleanup = Cleanup(kube, settings.image)
+        self.clean_ups = CleanUps(kube, settings.image)
         self.story = Storyteller(kube, identity, telemetry.event_lost)
         self.gatherer = Gatherer(kube, settings, self.memory)
         reconciler = Reconciler(
             gatherer=self.gatherer,
-            applier=Applier(kube, settings, self.memory, self.story, cleanup, self.authority),
-            cleanup=cleanup,
+            applier=Applier(kube, settings, self.memory, self.story, self.clean_ups, self.authority),
+            clean_ups=self.clean_ups,
             settings=settings,
             table=self.table,
             wake=self.wake,
@@ -198,6 +198,7 @@ class Work:
 
     def _forget(self, run_uid: str) -> None:
         self.memory.forget(run_uid)
+        self.clean_ups.forget(run_uid)
         self.story.forget(run_uid)
         self.heartbeats.forget(run_uid)
         self.directives.forget(run_uid)

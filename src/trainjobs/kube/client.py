@@ -65,6 +65,7 @@ class Kube:
         namespace: str | None,
         *,
         labels: str = "",
+        fields: str = "",
         part: Literal["Whole", "Metadata"] = "Whole",
     ) -> list[Object]:
         """Read all objects of a namespace, or (None) of the cluster, page by page.
@@ -73,12 +74,15 @@ class Kube:
             resource: what to list.
             namespace: where.
             labels: a label selector.
+            fields: a field selector.
             part: `Metadata` leaves out what is in the objects.
         """
         headers = {"Accept": _METADATA_ONLY} if part == "Metadata" else {}
         query = [("limit", str(PAGE))]
         if labels:
             query.append(("labelSelector", labels))
+        if fields:
+            query.append(("fieldSelector", fields))
         found: list[Object] = []
         more = ""
         while True:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import yaml
 
-from trainjobs.controller.reading import Unreadable, not_known, read_run
+from trainjobs.controller.reading import Unreadable, not_known, read_run, what_is_left
 from trainjobs.core.plan.objects import Object, child
 
 MANIFEST = Path(__file__).parents[3] / "examples" / "reward-model" / "review-ratings.yaml"
@@ -58,3 +58,27 @@ def test_a_value_that_this_version_cannot_take_is_named() -> None:
 
     assert isinstance(run, Unreadable)
     assert "spec.training.precision" in run.problems
+
+
+def test_what_a_deletion_needs_is_left_of_a_run_that_cannot_be_read() -> None:
+    obj = newer_run()
+    child(obj, "metadata").update(name="n" * 50, deletionTimestamp="2026-01-02T00:00:00Z")
+    policy = {"deletionPolicy": "Delete", "queueName": "team", "onOutOfMemory": "Pray"}
+    obj["spec"] = {"runPolicy": policy, "topology": {"nodes": 2, "strategy": 1}, "baseModel": 7}
+
+    run = what_is_left(obj)
+
+    assert isinstance(read_run(obj), Unreadable)
+    assert (run.kind, run.metadata.name, run.metadata.uid) == ("RewardModelRun", "n" * 50, "1a2b3c4d-5e6f")
+    assert (run.spec.run_policy.deletion_policy, run.spec.run_policy.queue_name) == ("Delete", "team")
+    assert run.spec.topology.nodes == 2
+    assert run.status.storage is not None
+    assert run.status.storage.uri == "s3://runs"
+
+
+def test_of_a_policy_that_cannot_be_read_no_data_is_deleted() -> None:
+    for policy in ({"deletionPolicy": "Burn"}, "Delete", None):
+        obj = newer_run()
+        obj["spec"] = {**child(obj, "spec"), "runPolicy": policy}
+
+        assert what_is_left(obj).spec.run_policy.deletion_policy == "Retain"

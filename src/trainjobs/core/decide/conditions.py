@@ -1,7 +1,7 @@
 """Conditions of a status: read and set, with a transition time that moves only when the status flips."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from trainjobs.api.conditions import ConditionType, Reason
 from trainjobs.api.status import Condition, RunStatus
@@ -29,32 +29,19 @@ def reason_of(status: RunStatus, type_: ConditionType) -> str:
 
 def true(status: RunStatus, type_: ConditionType, reason: Reason, message: str, now: datetime) -> RunStatus:
     """`status` with the condition true."""
-    return _with(
-        status,
-        Condition(
-            type=type_,
-            status="True",
-            reason=reason,
-            message=clipped(message),
-            last_transition_time=now,
-            observed_generation=status.observed_generation,
-        ),
-    )
+    return _with(status, "True", type_, reason, message, now)
 
 
 def false(status: RunStatus, type_: ConditionType, reason: Reason, message: str, now: datetime) -> RunStatus:
     """`status` with the condition false."""
-    return _with(
-        status,
-        Condition(
-            type=type_,
-            status="False",
-            reason=reason,
-            message=clipped(message),
-            last_transition_time=now,
-            observed_generation=status.observed_generation,
-        ),
-    )
+    return _with(status, "False", type_, reason, message, now)
+
+
+def unknown(
+    status: RunStatus, type_: ConditionType, reason: Reason, message: str, now: datetime
+) -> RunStatus:
+    """`status` with the condition neither true nor false yet."""
+    return _with(status, "Unknown", type_, reason, message, now)
 
 
 def without(status: RunStatus, *types: ConditionType) -> RunStatus:
@@ -80,8 +67,23 @@ def clipped(message: str) -> str:
     return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
 
 
-def _with(status: RunStatus, new: Condition) -> RunStatus:
-    old = find(status, ConditionType(new.type))
+def _with(
+    status: RunStatus,
+    value: Literal["True", "False", "Unknown"],
+    type_: ConditionType,
+    reason: Reason,
+    message: str,
+    now: datetime,
+) -> RunStatus:
+    new = Condition(
+        type=type_,
+        status=value,
+        reason=reason,
+        message=clipped(message),
+        last_transition_time=now,
+        observed_generation=status.observed_generation,
+    )
+    old = find(status, type_)
     if old is None:
         return status.model_copy(update={"conditions": [*status.conditions, new]})
     if old.status == new.status:

@@ -118,6 +118,21 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
+class CleanUp:
+    """The clean-up that `Decision.delete_stored_data` asks for, as it stands."""
+
+    stage: Literal["Absent", "UnderWay", "Done"] = "Absent"
+    message: str = ""
+    """What does it."""
+    hindrance: str = ""
+    """What keeps it from being done, and what would help."""
+    again: datetime | None = None
+    """When to try or to look again; before that it is not tried."""
+    namespace_terminating: bool = False
+    """Nothing can be created in the run's namespace any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything known of a run.
 
@@ -135,12 +150,9 @@ class Observed:
     refusals: tuple[Refusal, ...] = ()
     patience: Patience = Patience()
     storage: StorageStatus | None = None
-    """Where the run is to be stored, to be pinned when it starts; None: nothing is pinned."""
+    """Where the run is stored, or is to be, to be pinned when it starts; None: nothing is pinned."""
     stored_attempt: int = 0
     """Highest attempt that storage knows of, as far as anybody told; 0 for none."""
-    namespace_terminating: bool = False
     finalizers: tuple[str, ...] = field(default=())
-    stored_data_deleted: bool = False
-    """The clean-up that `Decision.delete_stored_data` asked for is done."""
-    clean_up_message: str = ""
-    """What keeps that clean-up from being done, where something does."""
+    clean_up: CleanUp = CleanUp()
+    """Of a run that is being deleted."""

@@ -24,6 +24,7 @@ def story(before: RunStatus, after: RunStatus) -> tuple[Event, ...]:
         *_attempts(before, after),
         *_damage(before, after),
         *_finish(before, after),
+        *_clean_up(before, after),
     )
 
 
@@ -100,6 +101,12 @@ def _finish(before: RunStatus, after: RunStatus) -> Iterator[Event]:
         return
     failed = conditions.holds(after, ConditionType.FAILED)
     yield Event("Warning" if failed else "Normal", Reason(new.reason), new.message)
+
+
+def _clean_up(before: RunStatus, after: RunStatus) -> Iterator[Event]:
+    new = _turned(before, after, ConditionType.CLEANED_UP)
+    if new is not None:
+        yield Event("Warning" if new.status == "False" else "Normal", Reason(new.reason), new.message)
 
 
 def _turned(before: RunStatus, after: RunStatus, type_: ConditionType) -> Condition | None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from trainjobs.api.checkpoints import Storage
+from trainjobs.api.status import StorageStatus
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object
 
@@ -54,17 +56,17 @@ def environment(plan: Plan, backend: Backend) -> list[JsonValue]:
     if names & set(KEYS):
         # Keys that the manifest gives are given for good.
         names.add("TRAINJOBS_STORAGE_KEYS")
-    planned = [*_agent(plan, backend), *_storage(plan), _plain("HOME", WORKSPACE)]
+    storage = storage_environment(plan.recipe.checkpoints.storage)
+    planned = [*_agent(plan, backend), *storage, plain("HOME", WORKSPACE)]
     found = [*(one for one in planned if one["name"] not in names), *given]
     said = {one["name"] for one in found}
-    return [*found, *(_plain(name, "") for name in SILENT if name not in said)]
+    return [*found, *(plain(name, "") for name in SILENT if name not in said)]
 
 
 def given_environment(plan: Plan) -> list[Object]:
     """What the manifest gives: each name once, the last one counts."""
     given = {one.name: one.value for one in plan.run.spec.runtime.env}
-    # Kubernetes would expand $(NAME); here and on one machine a value means itself.
-    return [_plain(name, value.replace("$", "$$")) for name, value in given.items()]
+    return [plain(name, value) for name, value in given.items()]
 
 
 def secret_environment(plan: Plan) -> list[JsonValue]:
@@ -76,42 +78,42 @@ def secret_environment(plan: Plan) -> list[JsonValue]:
 def _agent(plan: Plan, backend: Backend) -> list[Object]:
     settings = plan.settings
     variables = [
-        _plain("TRAINJOBS_RECIPE", f"{ATTACHED}/recipe.json"),
-        _plain("TRAINJOBS_ATTEMPT", str(plan.attempt)),
+        plain("TRAINJOBS_RECIPE", f"{ATTACHED}/recipe.json"),
+        plain("TRAINJOBS_ATTEMPT", str(plan.attempt)),
         # A job's UID is not known before it is made; its name is never used twice.
-        _plain("TRAINJOBS_JOB_UID", plan.job_name),
+        plain("TRAINJOBS_JOB_UID", plan.job_name),
         _field("TRAINJOBS_POD_UID", "metadata.uid"),
         _field("TRAINJOBS_NODE_RANK", f"metadata.labels['{backend.rank_label}']"),
-        _plain("TRAINJOBS_MASTER_ADDRESS", backend.first_node),
-        _plain("TRAINJOBS_MASTER_PORT", str(MASTER_PORT)),
-        _plain("TRAINJOBS_WORKSPACE", WORKSPACE),
-        _plain("TRAINJOBS_LOG_FORMAT", "json"),
-        _plain("TRAINJOBS_METRICS_HOST", "0.0.0.0"),  # noqa: S104
-        _plain("TRAINJOBS_METRICS_PORT", str(METRICS_PORT)),
+        plain("TRAINJOBS_MASTER_ADDRESS", backend.first_node),
+        plain("TRAINJOBS_MASTER_PORT", str(MASTER_PORT)),
+        plain("TRAINJOBS_WORKSPACE", WORKSPACE),
+        plain("TRAINJOBS_LOG_FORMAT", "json"),
+        plain("TRAINJOBS_METRICS_HOST", "0.0.0.0"),  # noqa: S104
+        plain("TRAINJOBS_METRICS_PORT", str(METRICS_PORT)),
     ]
     if plan.run.spec.workspace.cache_claim_name:
-        variables.append(_plain("TRAINJOBS_CACHE", CACHE))
-        variables.append(_plain("HF_HOME", f"{CACHE}/huggingface"))
+        variables.append(plain("TRAINJOBS_CACHE", CACHE))
+        variables.append(plain("HF_HOME", f"{CACHE}/huggingface"))
     if settings.status_url:
-        variables.append(_plain("TRAINJOBS_STATUS_URL", settings.status_url))
-        variables.append(_plain("TRAINJOBS_STATUS_TOKEN", f"{ATTACHED}/token"))
+        variables.append(plain("TRAINJOBS_STATUS_URL", settings.status_url))
+        variables.append(plain("TRAINJOBS_STATUS_TOKEN", f"{ATTACHED}/token"))
     if settings.status_url and settings.status_ca:
-        variables.append(_plain("TRAINJOBS_STATUS_CA", f"{ATTACHED}/status-ca.crt"))
+        variables.append(plain("TRAINJOBS_STATUS_CA", f"{ATTACHED}/status-ca.crt"))
     return variables
 
 
-def _storage(plan: Plan) -> list[Object]:
-    storage = plan.recipe.checkpoints.storage
+def storage_environment(storage: Storage | StorageStatus) -> list[Object]:
+    """How a storage is reached, and its keys by reference."""
     variables = []
     if storage.endpoint:
-        variables.append(_plain("AWS_ENDPOINT_URL_S3", storage.endpoint))
+        variables.append(plain("AWS_ENDPOINT_URL_S3", storage.endpoint))
     if storage.region:
-        variables.append(_plain("AWS_REGION", storage.region))
+        variables.append(plain("AWS_REGION", storage.region))
     if storage.ca_config_map_name:
-        variables.append(_plain("AWS_CA_BUNDLE", f"{STORAGE_CA}/ca.crt"))
+        variables.append(plain("AWS_CA_BUNDLE", f"{STORAGE_CA}/ca.crt"))
     if storage.secret_name:
         variables += [
-            _plain("TRAINJOBS_STORAGE_KEYS", f"{ATTACHED}/{KEYS_FOLDER}"),
+            plain("TRAINJOBS_STORAGE_KEYS", f"{ATTACHED}/{KEYS_FOLDER}"),
             _secret("AWS_ACCESS_KEY_ID", storage.secret_name, optional=False),
             _secret("AWS_SECRET_ACCESS_KEY", storage.secret_name, optional=False),
             _secret("AWS_SESSION_TOKEN", storage.secret_name, optional=True),
@@ -119,8 +121,9 @@ def _storage(plan: Plan) -> list[Object]:
     return variables
 
 
-def _plain(name: str, value: str) -> Object:
-    return {"name": name, "value": value}
+def plain(name: str, value: str) -> Object:
+    """A variable whose value means itself, as on one machine: Kubernetes would expand $(NAME)."""
+    return {"name": name, "value": value.replace("$", "$$")}
 
 
 def _field(name: str, path: str) -> Object:

@@ -31,7 +31,7 @@ def trusted_template(plan: Plan, backend: Backend) -> Object:
     Raises:
         InvalidRecipe: the platform's template cannot be merged.
     """
-    return merged(_with_platform(pod_template(plan, backend), plan.settings), _asked(plan))
+    return merged(with_platform(pod_template(plan, backend), plan.settings), _asked(plan))
 
 
 def final_template(plan: Plan, trusted: Object) -> Object:
@@ -43,7 +43,12 @@ def final_template(plan: Plan, trusted: Object) -> Object:
     return _with_disk(merged(trusted, plan.run.spec.pod_template))
 
 
-def _with_platform(planned: Object, settings: Settings) -> Object:
+def with_platform(planned: Object, settings: Settings) -> Object:
+    """A planned PodTemplateSpec with the platform's part over it.
+
+    Raises:
+        InvalidRecipe: the platform's template cannot be merged.
+    """
     container: Object = {"name": labels.CONTAINER, "env": [*settings.env]}
     found = merged(planned, {"spec": {"containers": [container]}}, "runs")
     if settings.pod_security_context is not None:

@@ -35,6 +35,20 @@ TOKEN_SECONDS = 3600
 ATTACHED_VOLUME = "trainjobs"
 AGENT = ("python", "-I", "-u", "-m", "trainjobs.agent")
 """Isolated: no module in the working directory and no `PYTHON…` variable bends what its image holds."""
+POD_SECURITY: Object = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "fsGroupChangePolicy": "OnRootMismatch",
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+UNPRIVILEGED: Object = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""A container's security context."""
 
 
 def pod_template(plan: Plan, backend: Backend) -> Object:
@@ -92,14 +106,7 @@ def _spec(plan: Plan, backend: Backend) -> Object:
     pod: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "terminationGracePeriodSeconds": plan.settings.grace_seconds,
         "containers": [_container(plan, backend)],
         "volumes": _volumes(plan),
@@ -141,11 +148,7 @@ def _container(plan: Plan, backend: Backend) -> Object:
             {"name": "metrics", "containerPort": METRICS_PORT},
         ],
         "volumeMounts": _mounts(plan),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": UNPRIVILEGED,
         "terminationMessagePolicy": "File",
     }
     if secrets := secret_environment(plan):

@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.unit.core.plan.builders import PLATFORM, a_run
-from trainjobs.controller.cleanup import clean_up_job
+from trainjobs.api.status import StorageStatus
+from trainjobs.core.plan.clean_up import clean_up_job
 
 SETTINGS = PLATFORM.model_copy(
     update={
@@ -37,9 +38,11 @@ SETTINGS = PLATFORM.model_copy(
     }
 )
 
+STORAGE = StorageStatus(uri="s3://store/runs/ml/RewardModelRun/ratings-1a2b3c4d", secret_name="keys")
+
 
 def job(**spec: Any) -> Any:
-    return clean_up_job(a_run(**spec), SETTINGS, "operator:1")
+    return clean_up_job(a_run(**spec), STORAGE, SETTINGS, "operator:1")
 
 
 def pod(**spec: Any) -> Any:
@@ -87,3 +90,32 @@ def test_a_template_that_cannot_be_merged_holds_up_no_deletion() -> None:
     found = pod(podTemplate={"spec": {"imagePullSecrets": ["registry"]}})
 
     assert [one["key"] for one in found["tolerations"]] == ["nvidia.com/gpu"]
+
+
+def test_what_it_deletes_and_by_which_keys_is_what_was_pinned() -> None:
+    elsewhere = {"storage": {"uri": "s3://elsewhere", "secretName": "other"}}
+    (container,) = pod(checkpoints=elsewhere)["containers"]
+
+    assert container["command"][-1] == STORAGE.uri
+    keys = {
+        one["name"]: one["valueFrom"]["secretKeyRef"]["name"]
+        for one in container["env"]
+        if "valueFrom" in one
+    }
+    assert keys["AWS_ACCESS_KEY_ID"] == "keys"
+
+
+def test_a_claim_is_mounted_to_be_written() -> None:
+    storage = StorageStatus(uri="pvc://disk/ml/ratings", ca_config_map_name="authority")
+    found = clean_up_job(a_run(), storage, SETTINGS, "operator:1")["spec"]["template"]["spec"]
+
+    assert {"name": "storage", "mountPath": "/pvc/disk"} in found["containers"][0]["volumeMounts"]
+    assert {"name": "storage", "persistentVolumeClaim": {"claimName": "disk"}} in found["volumes"]
+    assert {"name": "storage-ca", "configMap": {"name": "authority"}} in found["volumes"]
+
+
+def test_nothing_of_the_spec_that_cannot_be_resolved_holds_it_up() -> None:
+    # Neither batch nor argument can be resolved, and no attempt of these can be planned.
+    training = {"globalBatchSize": 7, "batchSizePerDevice": 2, "extraArguments": {"output_dir": "/x"}}
+
+    assert job(training=training)["spec"]["template"]["spec"]["containers"][0]["image"] == "operator:1"
