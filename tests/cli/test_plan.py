@@ -216,6 +216,48 @@ def test_the_estimate_goes_to_standard_error_or_not_at_all(tmp_path: Path) -> No
     assert "effective batch" not in run(file, "--no-estimate").stderr
 
 
+def test_a_workspace_that_holds_too_little_is_told_with_the_field_to_set(tmp_path: Path) -> None:
+    named = manifest(tmp_path, baseModel={"uri": "hf://Qwen/Qwen2.5-7B"})
+
+    def told(*more: str) -> list[str]:
+        return [line for line in run(named, *more).stderr.splitlines() if "workspace" in line]
+
+    assert told() == [
+        "RewardModelRun ratings: spec.workspace.size: 50.0 GiB do not hold about 352.0 GiB at once "
+        "(base model 13.0 GiB, 4 checkpoints 312.9 GiB, finished model 26.1 GiB; by the model's name); "
+        "set spec.workspace.size to 390Gi"
+    ]
+    (fits,) = told("--set", "spec.workspace.size=390Gi")
+    assert fits.startswith("RewardModelRun ratings: workspace: about 352.0 GiB at once")
+    assert fits.endswith("of 390.0 GiB")
+
+
+def test_a_workspace_holds_the_files_that_a_node_fetches(tmp_path: Path) -> None:
+    model(tmp_path / "base")
+    (tmp_path / "train.jsonl").write_text('{"a": 1}\n' * 100)
+    spec = {"baseModel": {"uri": "file://./base"}, "dataset": {"train": "file://./train.jsonl"}}
+
+    def contents(**more: object) -> dict[str, int]:
+        found = json.loads(run(manifest(tmp_path, **spec, **more), "--output", "json").stdout)[0]
+        kept: dict[str, int] = found["estimate"]["workspace"]["contents"]
+        return kept
+
+    fetched = sum(one.stat().st_size for one in (tmp_path / "base").iterdir())
+    assert contents() == {
+        "base model": fetched,
+        "data": 900,
+        "checkpoints": 3 * 12 * 56,
+        "finished model": 4 * 56,
+    }
+    assert contents(workspace={"cacheClaimName": "cache"}).keys() == {"checkpoints", "finished model"}
+
+
+def test_of_a_script_of_the_user_s_own_no_workspace_is_judged(tmp_path: Path) -> None:
+    own = manifest(tmp_path, baseModel={"uri": "hf://Qwen/Qwen2.5-7B"}, runtime={"command": ["train.py"]})
+
+    assert json.loads(run(own, "--output", "json").stdout)[0]["estimate"]["workspace"] is None
+
+
 def test_a_waiting_dependency_is_assumed_to_succeed(tmp_path: Path) -> None:
     file = manifest(tmp_path, baseModel={"fromRun": {"kind": "SFTRun", "name": "chat"}})
 

@@ -10,6 +10,7 @@ from trainjobs.api.runs import Run
 from trainjobs.cli.checkpoint_table import size_text
 from trainjobs.cli.model_files import model_shape
 from trainjobs.cli.progress import clock
+from trainjobs.cli.sizes import sizes_of
 from trainjobs.core.decide.decision import StartAttempt
 from trainjobs.core.plan.estimate import (
     ACCELERATOR_OPERATIONS,
@@ -26,6 +27,7 @@ from trainjobs.core.plan.estimate import estimate as estimated
 from trainjobs.core.plan.neutral import Plan, make_plan
 from trainjobs.core.plan.objects import Object
 from trainjobs.core.plan.render import rendering, with_assumed_models
+from trainjobs.core.plan.workspace import Workspace, workspace
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.recipe.pods import accelerators
 from trainjobs.core.settings import Settings
@@ -60,6 +62,8 @@ class Planned:
     accelerated: bool
     filled: float
     """Which part of maxLength the texts fill, by their characters; 1 where they are not on this machine."""
+    workspace: Workspace | None
+    """None where nothing says how large the base model is."""
 
     @property
     def seconds(self) -> tuple[float, float] | None:
@@ -87,6 +91,7 @@ class Planned:
                 "trainedParameters": found.trained if found else None,
                 "deviceMemory": {**_named(found.memory), "total": found.device} if found else None,
                 "checkpointBytes": found.checkpoint if found else None,
+                "workspace": _named_workspace(self.workspace) if self.workspace else None,
                 "operations": self.operations,
                 "seconds": {"least": self.seconds[0], "most": self.seconds[1]} if self.seconds else None,
             },
@@ -103,13 +108,15 @@ class Planned:
         if self.steps:
             lines.append(f"{self.steps[1]} steps, {self.steps[0]} per epoch")
         if found is None:
-            return [*lines, "memory is not estimated: the base model is not on this machine"]
+            lines.append("memory is not estimated: the base model is not on this machine")
+            return [*lines, *self._workspace_lines()]
         parts = " + ".join(f"{size_text(size)} {part}" for part, size in found.memory.items())
         lines.append(f"{found.trained:,} of {found.parameters:,} parameters trained")
         lines.append(f"about {size_text(found.device)} per device: {parts}")
         if recipe.task in ROLLOUT_TASKS:
             lines.append("reward models, critic, reference and rollout engine are not in it")
         lines.append(f"about {size_text(found.checkpoint)} per checkpoint")
+        lines += self._workspace_lines()
         if self.seconds is not None:
             what = "one A100 in bf16" if self.accelerated else "two CPU cores"
             least, most = (clock(math.ceil(seconds)) for seconds in self.seconds)
@@ -118,6 +125,31 @@ class Planned:
                 f"of {what} a process"
             )
         return lines
+
+    def _workspace_lines(self) -> list[str]:
+        kept = self.workspace
+        if kept is None or kept.room is None:
+            return []
+        names = {"checkpoints": f"{kept.checkpoints} checkpoints"}
+        parts = ", ".join(
+            f"{names.get(what, what)} {size_text(size)}" for what, size in kept.contents.items()
+        )
+        known = "; by the model's name" if kept.by_name else ""
+        needed = f"about {size_text(kept.needed)} at once ({parts}{known})"
+        if kept.fits:
+            return [f"workspace: {needed} of {size_text(kept.room)}"]
+        return [f"{kept.field}: {size_text(kept.room)} do not hold {needed}; {kept.advice}"]
+
+
+def _named_workspace(kept: Workspace) -> dict[str, object]:
+    return {
+        "contents": dict(kept.contents),
+        "checkpoints": kept.checkpoints,
+        "total": kept.needed,
+        "room": kept.room,
+        "fits": kept.fits,
+        "byName": kept.by_name,
+    }
 
 
 def _named(sizes: Mapping[Part, int]) -> dict[str, int]:
@@ -150,19 +182,22 @@ def planned(run: Run, file: Path, settings: Settings, attempt: int) -> Planned:
     accelerated = accelerators(run, settings) > 0
     element = element_bytes(plan.recipe, accelerated=accelerated)
     planned_steps = steps(plan.recipe, rows) if rows else None
+    found = (
+        estimated(plan.recipe, model, element_bytes=element, fused_attention=accelerated) if model else None
+    )
+    sizes = sizes_of(run, file, plan.recipe, found, planned_steps)
     return Planned(
         name=f"{run.kind} {run.metadata.name}",
         file=file,
         recipe=plan.recipe,
         objects=shown.objects,
         refusals=tuple(str(one) for one in shown.violations),
-        estimate=estimated(plan.recipe, model, element_bytes=element, fused_attention=accelerated)
-        if model
-        else None,
+        estimate=found,
         steps=planned_steps,
         operations=_operations(plan.recipe, model, planned_steps),
         accelerated=accelerated,
         filled=_filled(run, file),
+        workspace=workspace(plan.recipe, shown.template, sizes) if sizes else None,
     )
 
 

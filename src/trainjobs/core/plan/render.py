@@ -34,6 +34,8 @@ class Rendering:
     """In the order to create them: the run's NetworkPolicy, before any pod can listen; then the job."""
     violations: tuple[Violation, ...]
     """Why the operator would create none of them; empty where it would."""
+    template: Object
+    """The PodTemplateSpec of every node, which is in the job."""
 
 
 def rendering(plan: Plan) -> Rendering:
@@ -52,6 +54,7 @@ def rendering(plan: Plan) -> Rendering:
             *unreachable(plan, final),
             *violations(plan, trusted, final),
         ),
+        template=final,
     )
 
 
