@@ -96,13 +96,37 @@ def test_a_checkpoint_that_is_no_good_is_refused_for_good(bench, tmp_path):
     (folder / "weights.bin").write_bytes(b"v")
     for uri, words in (
         (f"file://{tmp_path}/nothing", "nothing is there; give the folder of a checkpoint"),
-        (f"file://{folder}", f"{folder}/weights.bin"),
+        (f"file://{folder}", f"{folder}/weights.bin: has 1 bytes instead of"),
     ):
         bench.checkpoints = {"resume": {"type": "From", "uri": uri}}
         finished = bench.run()
         assert finished.code == 10, finished.output
         assert finished.record.message.startswith(f"spec.checkpoints.resume.uri: {uri}"), finished.record
         assert words in finished.record.message
+
+
+def test_a_checkpoint_of_another_run_that_comes_damaged_is_given_up_when_another_attempt_reads_the_same(
+    bench, tmp_path
+):
+    other = Bench(tmp_path / "other")
+    other.command += ["--fail-at=12"]
+    other.run()
+    ref = CheckpointRef(10, 1)
+    weights = tmp_path / "other" / "store" / ref.folder / "weights.bin"
+    whole = weights.read_bytes()
+    bench.checkpoints = {"resume": {"type": "From", "uri": f"{other.store}/{ref.folder}"}}
+    # Two machines that damage what they read, each in its own way; then one that reads as the second did.
+    for attempt, first in ((1, b"x"), (2, b"y")):
+        weights.write_bytes(first + whole[1:])
+        failed = bench.run(attempt=attempt)
+        assert (failed.code, failed.record.reason) == (33, "CorruptCheckpoint"), failed.output
+        assert f"{weights}: checksum is" in failed.record.message
+        assert failed.record.message.endswith("the next attempt reads it again")
+    given_up = bench.run(attempt=3)
+    assert given_up.code == 10, given_up.output
+    assert "it was read twice like this: name another checkpoint" in given_up.record.message
+    weights.write_bytes(whole)
+    assert "resumed at step 10" in bench.run(attempt=4).output
 
 
 def test_the_disk_holds_only_what_is_still_needed(bench):

@@ -26,13 +26,14 @@ from trainjobs.errors import (
     InvalidRecipe,
     RendezvousFailed,
     StorageUnavailable,
+    TrainjobsError,
 )
 from trainjobs.storage.beginning import begin
 from trainjobs.storage.checkpoints import CheckpointStore
-from trainjobs.storage.complete import fetch_folder
 from trainjobs.storage.external import require_checkpoint
 from trainjobs.storage.opening import open_to_read
 from trainjobs.storage.settings import StorageSettings
+from trainjobs.storage.transfer import download_folder
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
@@ -65,9 +66,9 @@ def claim_and_restore(
 
     Raises:
         Fenced: a newer attempt, or this one for another pod, has been claimed.
-        CorruptCheckpoint: no checkpoint of the run comes back whole here.
+        CorruptCheckpoint: no checkpoint of the run comes back whole here, or not what `resume.uri` names.
         RendezvousFailed: asked to stop before node 0 had begun.
-        InvalidRecipe: what `resume.uri` names is no checkpoint, or not whole.
+        InvalidRecipe: what `resume.uri` names is no checkpoint, or was read twice with the same damage.
     """
     if options.node_rank != 0:
         resume = _await_resumption(store, options, stopped).resume
@@ -121,6 +122,8 @@ class Restorer:
     """Fetches checkpoints into a folder of the workspace."""
 
     store: CheckpointStore
+    attempt: int
+    node_rank: int
     settings: StorageSettings
     folder: Path
     pvc_root: Path
@@ -152,8 +155,8 @@ class Restorer:
         """Fetch the checkpoint to go on from, each file verified, into `folder_of` it.
 
         Raises:
-            CorruptCheckpoint: one of this run's own is not whole.
-            InvalidRecipe: what `resume.uri` names is no checkpoint, or not whole.
+            CorruptCheckpoint: it is not whole, as it is read here.
+            InvalidRecipe: what `resume.uri` names is no checkpoint, or was read twice with the same damage.
         """
         target = self.folder_of(resume)
         if target is None or resume is None:
@@ -169,14 +172,21 @@ class Restorer:
     def _fetch_external(self, uri: str, target: Path) -> int:
         try:
             source = open_to_read(volume_uri(uri, self.pvc_root), settings=self.settings)
-            require_checkpoint(source, of_own_training=self.of_own_training)
+            manifest = require_checkpoint(source, of_own_training=self.of_own_training)
             self._clear(target)
-            return fetch_folder(source, target, self.needs).step
+            download_folder(source, manifest, target, self.needs)
+            return manifest.step
         except CorruptCheckpoint as error:
-            # It will be no better at the next attempt.
-            raise InvalidRecipe(f"{_FIELD}: {error}; name another checkpoint") from error
+            raise self._external_damage(error) from error
         except (AccessDenied, InvalidRecipe, StorageUnavailable) as error:
             raise type(error)(f"{_FIELD}: {error}") from error
+
+    def _external_damage(self, error: CorruptCheckpoint) -> TrainjobsError:
+        """What is said of damage: of the first time that another machine may read it whole."""
+        again = self.store.attempts.is_seen_again(str(error), attempt=self.attempt, node_rank=self.node_rank)
+        if again:
+            return InvalidRecipe(f"{_FIELD}: {error}; it was read twice like this: name another checkpoint")
+        return CorruptCheckpoint(f"{_FIELD}: {error}; the next attempt reads it again")
 
     @staticmethod
     def _clear(target: Path) -> None:

@@ -45,6 +45,8 @@ def prepare(
     workspace = Workspace(options.workspace)
     restorer = Restorer(
         store,
+        options.attempt,
+        options.node_rank,
         settings,
         workspace.resume,
         options.pvc_root,

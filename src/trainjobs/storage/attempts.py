@@ -6,6 +6,8 @@ from trainjobs.core.checkpoints.layout import (
     ATTEMPTS,
     attempt_key,
     finding_key,
+    is_misread_key,
+    misread_key,
     parse_attempt_key,
     parse_finding_key,
     resumption_key,
@@ -109,6 +111,19 @@ class Attempts:
         keys = [info.key for info in self._store.list(ATTEMPTS) if parse_finding_key(info.key) is not None]
         found = in_parallel(self._finding, keys, self._store.files_at_once)
         return tuple(one for one in found if one is not None)
+
+    def is_seen_again(self, problem: str, *, attempt: int, node_rank: int) -> bool:
+        """Return whether another attempt or node has read the same damage; note that this one has.
+
+        Args:
+            problem: says what was read, with its checksum: a machine that damages what it reads does so
+                differently every time.
+        """
+        own = misread_key(attempt, node_rank, problem)
+        seen = {info.key for info in self._store.list(ATTEMPTS) if is_misread_key(info.key, problem)}
+        if own not in seen:
+            self._store.put(own, f"{problem}\n".encode())
+        return bool(seen - {own})
 
     def require_newest(self, attempt: int) -> None:
         """Refuse to go on when a newer attempt owns the run.

@@ -5,7 +5,7 @@ from itertools import islice
 from trainjobs.core.checkpoints.layout import CHECKPOINTS, MANIFEST
 from trainjobs.core.checkpoints.manifest import Manifest
 from trainjobs.core.uris import below
-from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
+from trainjobs.errors import InvalidRecipe
 from trainjobs.storage.complete import read_manifest
 from trainjobs.storage.store import Store
 
@@ -24,22 +24,32 @@ def require_checkpoint(store: Store, *, of_own_training: bool) -> Manifest:
         of_own_training: False where a script of the user's own resumes, from whatever it saved.
 
     Raises:
-        InvalidRecipe: none is there that training can go on from; says what is there instead.
+        InvalidRecipe: none is there that training can go on from; says what is there instead, or what of it
+            is gone by storage's own word.
+        CorruptCheckpoint: its manifest is not whole, as it is read here.
         AccessDenied, StorageUnavailable: it cannot be read.
     """
     if store.head(MANIFEST) is None:
         keys = [info.key for info in islice(store.list(), _KEYS_LOOKED_AT)]
         raise InvalidRecipe(f"{store.uri}: {_instead(store, keys)}")
-    try:
-        manifest = read_manifest(store)
-    except CorruptCheckpoint as error:
-        raise InvalidRecipe(f"{error}; name another checkpoint") from error
+    manifest = read_manifest(store)
     if of_own_training and not any(entry.path == STATE for entry in manifest.files):
         raise InvalidRecipe(
             f"{store.uri}: holds a model, without the state that training goes on from; name a checkpoint, "
             "or give this in spec.baseModel.uri to begin from its weights"
         )
+    _require_files(store, manifest)
     return manifest
+
+
+def _require_files(store: Store, manifest: Manifest) -> None:
+    """Refuse what storage has lost, or holds cut off: reading it again, anywhere, is of no use."""
+    sizes = {info.key: info.size for info in store.list()}
+    for entry in manifest.files:
+        size = sizes.get(entry.path)
+        if size != entry.size:
+            lacks = "is gone" if size is None else f"has {size} bytes instead of {entry.size}"
+            raise InvalidRecipe(f"{store.uri}/{entry.path}: {lacks}; name another checkpoint")
 
 
 def _instead(store: Store, keys: list[str]) -> str:

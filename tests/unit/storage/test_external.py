@@ -9,7 +9,7 @@ import pytest
 from trainjobs.core.checkpoints.layout import MANIFEST
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.core.uris import file_uri
-from trainjobs.errors import InvalidRecipe
+from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
 from trainjobs.storage.external import require_checkpoint
 from trainjobs.storage.opening import open_to_read
 
@@ -49,14 +49,26 @@ def test_what_is_no_checkpoint_is_called_what_it_is(tmp_path: Path, names: tuple
         require_checkpoint(store, of_own_training=True)
 
 
-def test_a_damaged_manifest_is_no_better_the_next_time(tmp_path: Path):
+def test_a_damaged_manifest_may_be_whole_for_another_reader(tmp_path: Path):
     (tmp_path / MANIFEST).write_bytes(_manifest("trainer_state.json").replace(b'"step": 10', b'"step": 11'))
-    with pytest.raises(InvalidRecipe, match=r"digest does not match.*name another checkpoint"):
+    with pytest.raises(CorruptCheckpoint, match=r"digest does not match \([0-9a-f]{16}…\)"):
+        require_checkpoint(open_to_read(file_uri(tmp_path)), of_own_training=True)
+
+
+@pytest.mark.parametrize(("left", "words"), [(None, "is gone"), ("xx", "has 2 bytes instead of 1")])
+def test_what_storage_itself_has_lost_is_no_better_the_next_time(
+    tmp_path: Path, left: str | None, words: str
+):
+    _folder(tmp_path, ["trainer_state.json"])
+    if left is not None:
+        (tmp_path / "weights").write_text(left)
+    (tmp_path / MANIFEST).write_bytes(_manifest("trainer_state.json", "weights"))
+    with pytest.raises(InvalidRecipe, match=rf"/weights: {words}; name another checkpoint"):
         require_checkpoint(open_to_read(file_uri(tmp_path)), of_own_training=True)
 
 
 def test_a_model_is_told_from_a_checkpoint_unless_a_script_knows_better(tmp_path: Path):
-    (tmp_path / MANIFEST).write_bytes(_manifest("model.safetensors"))
+    (_folder(tmp_path, ["model.safetensors"]) / MANIFEST).write_bytes(_manifest("model.safetensors"))
     store = open_to_read(file_uri(tmp_path))
     assert require_checkpoint(store, of_own_training=False).step == 10
     with pytest.raises(InvalidRecipe, match="holds a model, without the state that training goes on from"):
@@ -64,5 +76,6 @@ def test_a_model_is_told_from_a_checkpoint_unless_a_script_knows_better(tmp_path
 
 
 def test_a_checkpoint_of_ours_is_one(tmp_path: Path):
-    (tmp_path / MANIFEST).write_bytes(_manifest("trainer_state.json", "model.safetensors"))
+    names = ("trainer_state.json", "model.safetensors")
+    (_folder(tmp_path, names) / MANIFEST).write_bytes(_manifest(*names))
     assert require_checkpoint(open_to_read(file_uri(tmp_path)), of_own_training=True).step == 10

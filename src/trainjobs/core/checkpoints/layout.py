@@ -5,6 +5,7 @@
       attempts/0003.json
       attempts/0003.resume.json
       attempts/0003.damaged-0001.json
+      attempts/0003.misread-<digest>.node-1.txt
       checkpoints/step-00000100-a0003/…files…
       checkpoints/step-00000100-a0003/parts/0001/…files and manifest of node 1…
       checkpoints/step-00000100-a0003/MANIFEST.json
@@ -18,6 +19,7 @@ meet: which artifacts are the run's, its result says, which is created once. Num
 padded, so that a listing in the order of bytes is a listing in the order of time.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -125,6 +127,20 @@ def parse_finding_key(key: str) -> tuple[int, int] | None:
     if not (1 <= attempt <= MAX_ATTEMPT and node):
         return None
     return (attempt, node) if finding_key(attempt, node) == key else None
+
+
+def misread_key(attempt: int, node_rank: int, problem: str) -> str:
+    """Return the key that says that a node of an attempt has read something damaged, in these very words."""
+    return f"{ATTEMPTS}/{_attempt(attempt):04d}{_misread_mark(problem)}node-{node_rank}.txt"
+
+
+def is_misread_key(key: str, problem: str) -> bool:
+    """Whether a node of any attempt has said so of the same damage."""
+    return key.startswith(f"{ATTEMPTS}/") and _misread_mark(problem) in key
+
+
+def _misread_mark(problem: str) -> str:
+    return f".misread-{hashlib.sha256(problem.encode()).hexdigest()[:24]}."
 
 
 def parse_attempt_key(key: str) -> int | None:

@@ -99,8 +99,9 @@ class Manifest:
             CorruptCheckpoint: it is not whole, not ours, or names a path outside its folder.
         """
         fields = Fields.of_format(FORMAT, data, source)
-        if fields.text("digest") != _digest({k: v for k, v in fields.items() if k != "digest"}):
-            raise fields.error("its digest does not match: it was damaged or edited")
+        found = _digest({k: v for k, v in fields.items() if k != "digest"})
+        if fields.text("digest") != found:
+            raise fields.error(f"its digest does not match ({found[:16]}…): it was damaged or edited")
         try:
             return cls(
                 files=tuple(
