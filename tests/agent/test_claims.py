@@ -129,6 +129,19 @@ def test_a_checkpoint_of_another_run_that_comes_damaged_is_given_up_when_another
     assert "resumed at step 10" in bench.run(attempt=4).output
 
 
+def test_the_attempt_that_finishes_a_run_deletes_what_others_had_delivered(bench, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "weights.bin").write_bytes(b"w")
+    claim(bench, 1)
+    stored(bench).put_artifact("model", tmp_path / "weights", step=20, attempt=1)
+    finished = bench.run(attempt=2)
+    assert finished.code == 0, finished.output
+    there = {path.name for path in (bench.root / "store" / "artifacts").iterdir()}
+    assert "model-a0002" in there
+    assert all(name.endswith("-a0002") for name in there)
+    assert "artifacts/model-a0001 is deleted: the run's result names another" in finished.output
+
+
 def test_the_disk_holds_only_what_is_still_needed(bench):
     bench.command += ["--steps=60", "--step-seconds=0.1"]
     bench.checkpoints = {"keepLatest": 2, "keepBest": {"count": 1, "metric": "eval_loss"}}

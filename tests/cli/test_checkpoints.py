@@ -108,6 +108,23 @@ def test_prune_keeps_the_newest_the_best_and_what_is_resumed_from(place: Place) 
     assert after == [200, 300]
 
 
+def test_prune_deletes_artifacts_that_the_result_does_not_name(place: Place) -> None:
+    store = place.store.store
+    store.put("artifacts/model-a0001/weights.bin", b"half")
+    assert "artifacts/model-a0001" not in answer("prune", place.uri, "--dry-run")["deleted"]
+    store.create("result.json", b'{"artifacts": {"model": "s3://x/artifacts/model-a0002", "report": null}}')
+
+    dry = answer("prune", place.uri, "--dry-run")["deleted"]
+    done = answer("prune", place.uri)["deleted"]
+
+    assert dry == done
+    assert [name for name in done if name.startswith("artifacts/")] == [
+        "artifacts/model-a0001",
+        "artifacts/report-a0002",
+    ]
+    assert answer("list", place.uri)["artifacts"] == ["model"]
+
+
 def test_prune_never_deletes_what_the_newest_attempt_resumed_from(place: Place) -> None:
     answer("prune", place.uri, "--keep-latest", "1", "--keep-best", "0")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from trainjobs.agent.child import Child
 from trainjobs.agent.classify import Evidence, classify, last_lines, read_failure
 from trainjobs.agent.destinations import AllParts, Destination, OnePart, Whole
-from trainjobs.agent.finish import Delivery, read_done, read_result
+from trainjobs.agent.finish import Delivery, delete_others, read_done, read_result
 from trainjobs.agent.heartbeat import Heartbeats
 from trainjobs.agent.history import HistoryTail
 from trainjobs.agent.launch import meeting_point, plan_launch, until_first_step
@@ -142,7 +142,7 @@ class Attempt:
         result = store.result()
         if result is not None:
             _log.info("this run has its result already: nothing is trained again")
-            return ended_with(self._of_node_0(read_result(result, store)))
+            return self._finished(self._of_node_0(read_result(result, store)), store)
         prepared = prepare(store, self._recipe, self._options, waiting, self._status, self._stop)
         if self._options.node_rank == 0:
             store.put_recipe(self._options.recipe.read_bytes(), attempt=self._options.attempt)
@@ -224,7 +224,7 @@ class Attempt:
         tail = child.tail()
         done = self._done(end)
         if done is not None:
-            return ended_with(self._deliver(done, store, sync))
+            return self._finished(self._deliver(done, store, sync), store)
         lines = last_lines(tail)
         match end.why:
             case "Stopped" | "Fenced":
@@ -297,6 +297,14 @@ class Attempt:
             deadline=deadline,
         )
         return delivery.deliver(self._workspace.output, done, model_required=not self._recipe.command)
+
+    def _finished(self, outcome: Outcome | None, store: CheckpointStore) -> Ending:
+        """Say so, before anything that takes time; then delete what the result has made superfluous."""
+        ending = ended_with(outcome)
+        self._say(ending)
+        if outcome is not None:
+            delete_others(store)
+        return ending
 
     def _of_node_0(self, outcome: Outcome) -> Outcome | None:
         return outcome if self._options.node_rank == 0 else None

@@ -17,9 +17,17 @@ from trainjobs.api.status import Artifacts, BestMetric, Metrics
 from trainjobs.core.checkpoints.layout import RESULT, ArtifactRef
 from trainjobs.core.outputs import ADAPTER, DONE, MODEL, REPORT_FILES, TRACKING, Done
 from trainjobs.core.reports import Outcome, SyncState
-from trainjobs.errors import AccessDenied, CorruptCheckpoint, Fenced, InvalidData, StorageUnavailable
+from trainjobs.errors import (
+    AccessDenied,
+    CorruptCheckpoint,
+    Fenced,
+    InvalidData,
+    InvalidRecipe,
+    StorageUnavailable,
+)
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.store import AlreadyExists
+from trainjobs.storage.superseded import delete_superseded
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
@@ -50,6 +58,17 @@ def read_result(result: bytes, store: CheckpointStore) -> Outcome:
         raise CorruptCheckpoint(
             f"{store.store.uri}/{RESULT}: not a result ({error.errors()[0]['msg']})"
         ) from error
+
+
+def delete_others(store: CheckpointStore) -> None:
+    """Delete the artifacts of attempts that were replaced; where that cannot be, they only take room."""
+    try:
+        gone = delete_superseded(store.store)
+    except (StorageUnavailable, AccessDenied, InvalidRecipe) as error:
+        _log.warning("artifacts of other attempts are not deleted: %s", error)
+        return
+    for folder in gone:
+        _log.info("%s is deleted: the run's result names another", folder)
 
 
 class Delivery:

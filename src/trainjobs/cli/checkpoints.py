@@ -131,7 +131,7 @@ def prune(
 ) -> None:
     """Delete all checkpoints but the newest and the best.
 
-    What older attempts left unfinished goes, too.
+    What older attempts left unfinished goes, too, and artifacts that the result of the run does not name.
     What the newest attempt resumed from always stays.
 
     \b
@@ -140,6 +140,7 @@ def prune(
     from trainjobs.cli.stored import best_by, open_run
     from trainjobs.core.checkpoints.retention import Best, Retention
     from trainjobs.core.figures.scores import direction_of
+    from trainjobs.storage.superseded import delete_superseded, superseded
 
     run = open_run(target)
     by = best_by(run, metric, direction)
@@ -151,6 +152,8 @@ def prune(
     attempt = run.store.newest_attempt()
     work = run.store.surplus if dry_run else run.store.prune
     gone = [ref.name for ref in work(retention, attempt=attempt)]
+    artifacts = superseded if dry_run else delete_superseded
+    gone += artifacts(run.store.store)
     if output is Output.JSON:
         print_json({"uri": run.store.store.uri, "dryRun": dry_run, "deleted": gone})
         return

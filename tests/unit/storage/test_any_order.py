@@ -1,5 +1,9 @@
-"""Whatever happens, in whatever order, a run keeps its good checkpoints until it has newer ones."""
+"""Whatever happens, in whatever order, a run keeps its good checkpoints until it has newer ones.
 
+And what its result names, for ever.
+"""
+
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,10 +20,14 @@ from typing_extensions import override
 from trainjobs.core.checkpoints.claim import Claim
 from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.layout import (
+    ARTIFACTS,
     CHECKPOINTS,
+    MANIFEST,
+    ArtifactRef,
     CheckpointRef,
     parse_checkpoint_key,
     resumption_key,
+    split_place,
 )
 from trainjobs.core.checkpoints.resume import Resume
 from trainjobs.core.checkpoints.resumption import ResumePoint
@@ -29,7 +37,10 @@ from trainjobs.errors import CorruptCheckpoint, Fenced
 from trainjobs.storage.attempts import Attempts
 from trainjobs.storage.beginning import begin
 from trainjobs.storage.checkpoints import CheckpointStore
+from trainjobs.storage.complete import verify_folder
 from trainjobs.storage.opening import open_store
+from trainjobs.storage.store import AlreadyExists
+from trainjobs.storage.superseded import delete_superseded, superseded
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -51,6 +62,8 @@ class Agent:
     """How far its training is; None before it has begun."""
     over: bool = False
     """Whether it has ended before it saved anything."""
+    delivers: bool = False
+    """Whether it has begun to store its results, which it does once."""
     asleep_in: list[Callable[[], None]] = field(default_factory=list)
     """What it was about to do when it fell asleep, its last question answered."""
 
@@ -67,6 +80,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.store = CheckpointStore(open_store(file_uri(self.root / "run")))
         self.retention = Retention(keep)
         self.agents: list[Agent] = []
+        self.result: bytes | None = None
         self.good: frozenset[CheckpointRef] = frozenset()
 
     @rule()
@@ -159,6 +173,32 @@ class AnyOrder(RuleBasedStateMachine):
             self.store.prune(self.retention, attempt=attempt)
         self.nothing_good_is_lost_but_for_newer_good_ones()
 
+    @precondition(lambda self: any(agent.step is not None and not agent.delivers for agent in self.agents))
+    @rule(data=st.data(), stops=st.sampled_from(["never", "never", "uploading", "uploaded", "finished"]))
+    def deliver(self, data: st.DataObject, stops: str) -> None:
+        """Store the model and the result, and tidy up; or be cut off, or fall asleep, on the way."""
+        trained = [agent for agent in self.agents if agent.step is not None and not agent.delivers]
+        agent = data.draw(st.sampled_from(trained))
+        agent.delivers, attempt = True, agent.attempt
+        with suppress(Fenced):
+            self.store.attempts.require_newest(attempt)
+            if stops == "uploading":
+                self.store.store.put(f"{ArtifactRef('model', attempt).folder}/weights", b"half")
+                agent.asleep_in.append(lambda: self._deliver_late(attempt))
+                return
+            self.store.put_artifact("model", self.source, step=1, attempt=attempt)
+            if stops == "uploaded":
+                agent.asleep_in.append(lambda: self._deliver_late(attempt))
+                return
+            with suppress(AlreadyExists):
+                self.store.finish(self._result(attempt), attempt=attempt)
+            if stops == "finished":
+                gone = superseded(self.store.store)[:1]
+                agent.asleep_in.extend(lambda folder=folder: self._delete_late(folder) for folder in gone)
+                return
+            delete_superseded(self.store.store)
+            assert superseded(self.store.store) == ()
+
     @rule(data=st.data())
     def wake(self, data: st.DataObject) -> None:
         """One that slept does what it was about to do, and goes on as if nothing had been."""
@@ -174,6 +214,9 @@ class AnyOrder(RuleBasedStateMachine):
     def tidy_by_hand(self) -> None:
         """`trainjobs checkpoints prune` is of no attempt."""
         self.store.prune(self.retention, attempt=self.store.newest_attempt())
+        before = self._artifacts()
+        delete_superseded(self.store.store)
+        assert len(self._artifacts()) == (1 if self.store.result() is not None else len(before))
 
     @precondition(lambda self: self.agents)
     @rule(data=st.data())
@@ -197,6 +240,16 @@ class AnyOrder(RuleBasedStateMachine):
             assert len(newer) >= self.retention.keep_latest, f"{lost} went; newer: {newer}"
         self.good = good
 
+    @invariant()
+    def what_the_result_names_is_there_whole(self) -> None:
+        result = self.store.result() if hasattr(self, "store") else None
+        if result is None:
+            return
+        self.result = self.result or result
+        assert result == self.result, "a run has one result"
+        folder = split_place(json.loads(result)["artifacts"]["model"])[1]
+        assert verify_folder(self.store.store, folder) == ()
+
     @override
     def teardown(self) -> None:
         if hasattr(self, "root"):
@@ -209,6 +262,25 @@ class AnyOrder(RuleBasedStateMachine):
         late = CheckpointStore(self.store.store)
         late.attempts = AskedLongAgo(self.store.store)
         late.save(self.source, step=step, attempt=attempt)
+
+    def _result(self, attempt: int) -> bytes:
+        uri = f"{self.store.store.uri}/{ArtifactRef('model', attempt).folder}"
+        return json.dumps({"artifacts": {"model": uri}}).encode()
+
+    def _deliver_late(self, attempt: int) -> None:
+        late = CheckpointStore(self.store.store)
+        late.attempts = AskedLongAgo(self.store.store)
+        late.put_artifact("model", self.source, step=1, attempt=attempt)
+        with suppress(AlreadyExists):
+            late.finish(self._result(attempt), attempt=attempt)
+        delete_superseded(self.store.store)
+
+    def _delete_late(self, folder: str) -> None:
+        self.store.store.delete([f"{folder}/{MANIFEST}"])
+        self.store.store.delete_folder(folder)
+
+    def _artifacts(self) -> set[str]:
+        return {info.key.split("/")[1] for info in self.store.store.list(ARTIFACTS)}
 
     def _stored(self) -> frozenset[CheckpointRef]:
         found = ((parse_checkpoint_key(info.key), info.key) for info in self.store.store.list(CHECKPOINTS))

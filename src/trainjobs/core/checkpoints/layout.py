@@ -15,8 +15,8 @@
       result.json
 
 The attempt is part of the folder of a checkpoint and of an artifact, so that keys of two attempts never
-meet: which artifacts are the run's, its result says, which is created once. Numbers are
-padded, so that a listing in the order of bytes is a listing in the order of time.
+meet: which artifacts are the run's, its result says, which is created once; the others are deleted then.
+Numbers are padded, so that a listing in the order of bytes is a listing in the order of time.
 """
 
 import hashlib
