@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 
 from trainjobs.controller import events
+from trainjobs.controller.depth import read_as_deep_as_api_servers
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.settings import OperatorSettings, load_settings
 from trainjobs.controller.telemetry import Telemetry
@@ -52,6 +53,7 @@ def register() -> None:
     Raises:
         UsageError: the settings are wrong.
     """
+    read_as_deep_as_api_servers()
     file = os.environ.get("TRAINJOBS_SETTINGS")
     flags: dict[str, object] = {"kubeconfig": os.environ.get("KUBECONFIG")}
     alone = Alone(load_settings(Path(file) if file else None, dict(os.environ), flags))

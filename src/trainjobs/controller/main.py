@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainjobs.controller.depth import read_as_deep_as_api_servers
 from trainjobs.controller.logs import set_up_logging
 from trainjobs.controller.program import Program
 from trainjobs.controller.settings import OperatorSettings, load_settings
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings(given.settings, dict(os.environ), flags)
         set_up_logging(settings.log_format)
         use_kubeconfig(settings)
+        read_as_deep_as_api_servers()
         return asyncio.run(Program(settings).run())
     except TrainjobsError as error:
         print(f"error: {error}", file=sys.stderr)
