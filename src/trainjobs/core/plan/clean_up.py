@@ -18,6 +18,8 @@ from trainjobs.core.plan.neutral import base_name
 from trainjobs.core.plan.objects import Object, child, children, text
 from trainjobs.core.plan.platform import with_platform
 from trainjobs.core.plan.pod import POD_SECURITY, UNPRIVILEGED, owner_labels, owner_references
+from trainjobs.core.plan.policy.affinity import affinity
+from trainjobs.core.plan.policy.permissions import priority_class, service_account
 from trainjobs.core.plan.sources import CLAIMS, CONFIG_MAPS
 from trainjobs.core.settings import Settings
 from trainjobs.core.uris import Scheme, parse_uri
@@ -101,8 +103,9 @@ def clean_up_job(run: Run, storage: StorageStatus, settings: Settings, image: st
 def _like(run: Run, storage: StorageStatus, settings: Settings) -> Object:
     """The spec of a pod like the run's own, as far as the clean-up follows it.
 
-    Of `spec.podTemplate` only where pods go and what they reach counts. What cannot be merged is left out:
-    data are deleted of refused runs, too.
+    Of `spec.podTemplate` only where pods go and what they reach counts. What cannot be merged, or would be
+    refused, is left out: data are deleted of refused runs, too, and a spec that was changed after the last
+    start is no way to what its pods would not get.
     """
     planned: Object = _planned(run, storage)
     template: Object = {"spec": planned}
@@ -110,10 +113,12 @@ def _like(run: Run, storage: StorageStatus, settings: Settings) -> Object:
         template = with_platform(template, settings)
     own = child(run.spec.pod_template, "spec")
     follows: list[Object] = [{name: own[name]} for name in OF_THE_RUN if name in own]
-    for over in (_asked(run), *follows):
+    trusted = found = child(template, "spec")
+    for over in (_asked(run, settings), *follows):
         with suppress(InvalidRecipe):
-            template = {"spec": merged(child(template, "spec"), over)}
-    return child(template, "spec")
+            follower = merged(found, over)
+            found = found if any(affinity(trusted, follower)) else follower
+    return found
 
 
 def _planned(run: Run, storage: StorageStatus) -> Object:
@@ -138,11 +143,13 @@ def _planned(run: Run, storage: StorageStatus) -> Object:
     }
 
 
-def _asked(run: Run) -> Object:
+def _asked(run: Run, settings: Settings) -> Object:
     runtime, policy = run.spec.runtime, run.spec.run_policy
+    account_refused = any(service_account(run, settings, {}, {}))
+    priority_refused = any(priority_class(run, settings, {}, {}))
     asked: Object = {
-        "serviceAccountName": runtime.service_account_name,
-        "priorityClassName": policy.priority_class_name,
+        "serviceAccountName": None if account_refused else runtime.service_account_name,
+        "priorityClassName": None if priority_refused else policy.priority_class_name,
         "containers": [
             {"name": labels.CONTAINER, "env": [*(plain(one.name, one.value) for one in runtime.env)]}
         ],

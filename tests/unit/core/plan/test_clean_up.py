@@ -119,3 +119,17 @@ def test_nothing_of_the_spec_that_cannot_be_resolved_holds_it_up() -> None:
     training = {"globalBatchSize": 7, "batchSizePerDevice": 2, "extraArguments": {"output_dir": "/x"}}
 
     assert job(training=training)["spec"]["template"]["spec"]["containers"][0]["image"] == "operator:1"
+
+
+def test_what_runs_may_not_have_is_no_right_of_their_clean_up_either() -> None:
+    # Changed after the last start, none of this was ever judged.
+    refused = {"runtime": {"serviceAccountName": "admin"}, "runPolicy": {"priorityClassName": "system-x"}}
+    listed = {"runtime": {"serviceAccountName": "trainer"}, "runPolicy": {"priorityClassName": "batch"}}
+    term = {"topologyKey": "zone", "namespaceSelector": {}}
+    abroad = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+    assert {"serviceAccountName", "priorityClassName"}.isdisjoint(pod(**refused))
+    assert pod(**listed)["serviceAccountName"] == "trainer"
+    assert pod(**listed)["priorityClassName"] == "batch"
+    assert "affinity" not in pod(podTemplate={"spec": {"affinity": abroad}})
+    assert pod(podTemplate={"spec": {"affinity": abroad, "nodeSelector": {"zone": "a"}}})["nodeSelector"]

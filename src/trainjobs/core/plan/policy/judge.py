@@ -2,6 +2,7 @@
 
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, child
+from trainjobs.core.plan.policy.affinity import affinity
 from trainjobs.core.plan.policy.agent import agent_container
 from trainjobs.core.plan.policy.containers import containers
 from trainjobs.core.plan.policy.metadata import pod_metadata
@@ -28,8 +29,9 @@ def violations(plan: Plan, trusted: Object, final: Object) -> tuple[Violation, .
     return (
         *pod_metadata(plan.settings, trusted, final),
         *pod_fields(trusted, final),
-        *priority_class(plan, before, after),
-        *service_account(plan, before, after),
+        *affinity(before, after),
+        *priority_class(plan.run, plan.settings, before, after),
+        *service_account(plan.run, plan.settings, before, after),
         *remote_code(plan),
         *reserved_environment(plan),
         *pod_security(before, after),

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 
+from trainjobs.api.runs import Run
 from trainjobs.core.plan.allowlist import ANY, RESERVED_ENVIRONMENT, SYSTEM_PRIORITIES
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, text
 from trainjobs.core.plan.policy.violation import TEMPLATE, Violation, changed
+from trainjobs.core.settings import Settings
 
 
-def priority_class(plan: Plan, trusted: Object, final: Object) -> Iterator[Violation]:
+def priority_class(run: Run, settings: Settings, trusted: Object, final: Object) -> Iterator[Violation]:
     """Only PriorityClasses that the platform lists for the namespace, and never those of the system."""
-    asked = {"spec.runPolicy.priorityClassName": plan.run.spec.run_policy.priority_class_name}
+    asked = {"spec.runPolicy.priorityClassName": run.spec.run_policy.priority_class_name}
     if changed(trusted, final, "priorityClassName"):
         asked[f"{TEMPLATE}.spec.priorityClassName"] = text(final, "priorityClassName")
-    allowed = plan.settings.priority_classes
+    allowed = settings.priority_classes
     for field, name in asked.items():
         if not name:
             continue
@@ -23,12 +25,12 @@ def priority_class(plan: Plan, trusted: Object, final: Object) -> Iterator[Viola
             yield Violation(field, f"{name} is not allowed for runs of this namespace; {_one_of(allowed)}")
 
 
-def service_account(plan: Plan, trusted: Object, final: Object) -> Iterator[Violation]:
+def service_account(run: Run, settings: Settings, trusted: Object, final: Object) -> Iterator[Violation]:
     """Only ServiceAccounts that the platform lists for the namespace."""
-    asked = {"spec.runtime.serviceAccountName": plan.run.spec.runtime.service_account_name}
+    asked = {"spec.runtime.serviceAccountName": run.spec.runtime.service_account_name}
     if changed(trusted, final, "serviceAccountName"):
         asked[f"{TEMPLATE}.spec.serviceAccountName"] = text(final, "serviceAccountName")
-    allowed = plan.settings.service_accounts
+    allowed = settings.service_accounts
     for field, name in asked.items():
         if name and name != "default" and name not in allowed:
             yield Violation(field, f"{name} is not allowed for runs of this namespace; {_one_of(allowed)}")
