@@ -69,6 +69,7 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
     },
     "everything": {
         "commonLabels": {"team": "platform"},
+        "gangSchedulers": ["Coscheduling", "Volcano"],
         "runs": {
             "image": {"repository": "registry.example/trainer", "tag": "", "digest": f"sha256:{'a' * 64}"},
             "storage": {

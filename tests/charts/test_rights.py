@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.charts.rendering import INSTALLATIONS, NAMESPACE, NAMESPACED, Object, named, of_kind, render
+from tests.charts.rendering import (
+    INSTALLATIONS,
+    NAMESPACE,
+    NAMESPACED,
+    Object,
+    Values,
+    named,
+    of_kind,
+    render,
+)
 
 ROLES = ("Role", "ClusterRole")
 KINDS = {"rewardmodelruns", "sftruns", "rlhfruns", "pretrainruns"}
@@ -50,6 +59,18 @@ def test_whoever_views_sees_runs_and_whoever_edits_makes_them_but_writes_no_stat
     assert _aggregated(editor) == {"edit", "admin"}
     assert {verb for rule in viewer["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert [set(rule["resources"]) for rule in editor["rules"]] == [KINDS]
+
+
+def test_pod_groups_are_the_operators_business_only_where_a_gang_scheduler_is_named() -> None:
+    def groups(values: Values) -> dict[str, list[str]]:
+        rules = named(render(values), "ClusterRole", "trainjobs")["rules"]
+        return {rule["apiGroups"][0]: rule["verbs"] for rule in rules if "podgroups" in rule["resources"]}
+
+    verbs = ["get", "create", "delete"]
+    assert groups({}) == {}
+    assert groups({"gangSchedulers": ["Coscheduling"]}) == {"scheduling.x-k8s.io": verbs}
+    assert groups({"gangSchedulers": ["Volcano"]}) == {"scheduling.volcano.sh": verbs}
+    assert set(groups(INSTALLATIONS["everything"])) == {"scheduling.x-k8s.io", "scheduling.volcano.sh"}
 
 
 def test_leases_and_endpoints_are_the_operators_own_only() -> None:

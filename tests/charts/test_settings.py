@@ -43,6 +43,11 @@ def test_what_the_values_say_is_what_runs_get(tmp_path: Path) -> None:
     assert (runs.storage_region, runs.storage_secret_name) == ("eu-1", "bucket")
     assert runs.storage_ca_config_map_name == "s3-ca"
     assert (runs.service_accounts, runs.priority_classes) == (["trainer"], ["batch"])
+    assert (
+        runs.gang_schedulers
+        == settings.for_namespace("team-a").gang_schedulers
+        == ["Coscheduling", "Volcano"]
+    )
     assert runs.allowed_pod_labels == ["cost-center", "example.com/"]
     assert runs.allowed_pod_annotations == ["example.com/"]
     assert (runs.trust_remote_code, runs.grace_seconds, runs.node_grace_seconds) == (True, 120, 30)

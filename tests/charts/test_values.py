@@ -36,6 +36,11 @@ from tests.charts.rendering import refusal
         ({"watch": {"namespaces": "team-a"}}, "at '/watch/namespaces': got string, want array"),
         ({"watch": {"namespaces": ["a", "a"]}}, "at '/watch/namespaces'"),
         ({"monitoring": {"podMonitor": {"interval": "often"}}}, "at '/monitoring/podMonitor/interval'"),
+        (
+            {"gangSchedulers": ["Slurm"]},
+            "at '/gangSchedulers/0': value must be one of 'Coscheduling', 'Volcano'",
+        ),
+        ({"gangSchedulers": ["Volcano", "Volcano"]}, "at '/gangSchedulers'"),
         ({"fullnameOverride": "9.lives"}, "at '/fullnameOverride'"),
     ],
     ids=str,

@@ -112,6 +112,11 @@ BY_RULE = [
         (HELD_OUT, "spec.evaluation.thresholds=[{metric: accuracy.spearman, maximum: 0.5}]"),
         "spec.evaluation.thresholds[0]",
     ),
+    Bad(
+        "scores",
+        ("spec.runPolicy.gangScheduling={scheduler: Coscheduling, queue: team}",),
+        "spec.runPolicy.gangScheduling.queue",
+    ),
     Bad("policy", ("spec.algorithm.rewards=[]",), "spec.algorithm.rewards"),
     Bad("policy", ("spec.algorithm.ppo={}",), "spec.algorithm.ppo"),
     Bad("policy", ("spec.algorithm.rewards=[{model: {}}]",), "spec.algorithm.rewards[0].model"),
@@ -143,6 +148,12 @@ BY_SCHEMA = [
     Bad("scores", ("spec.resources.limits.memory=lots",), "spec.resources.limits.memory"),
     Bad("scores", ("spec.runtime.env=[{name: 1x, value: z}]",), "spec.runtime.env[0].name"),
     Bad("scores", ("spec.runPolicy.suspend=1",), "spec.runPolicy.suspend"),
+    Bad("scores", ("spec.runPolicy.gangScheduling={}",), "spec.runPolicy.gangScheduling.scheduler"),
+    Bad(
+        "scores",
+        ("spec.runPolicy.gangScheduling={scheduler: Slurm}",),
+        "spec.runPolicy.gangScheduling.scheduler",
+    ),
     Bad("scores", (f"spec.dataset.template='{'x' * 16385}'",), "spec.dataset.template"),
     Bad(
         "scores", (f"spec.tracking.trackers=[{', '.join(['{type: WandB}'] * 5)}]",), "spec.tracking.trackers"
@@ -274,6 +285,18 @@ CHANGES = [
     ("preferred", (), ("spec.runPolicy.queueName=b",), "spec.runPolicy.queueName"),
     ("scores", (), ("spec.runPolicy.priorityClassName=high",), "spec.runPolicy.priorityClassName"),
     ("scores", (), ("spec.runPolicy.schedulerName=other",), "spec.runPolicy.schedulerName"),
+    (
+        "scores",
+        ("spec.runPolicy.gangScheduling={scheduler: Volcano}",),
+        ("spec.runPolicy.gangScheduling.queue=other",),
+        "spec.runPolicy.gangScheduling",
+    ),
+    (
+        "scores",
+        ("spec.runPolicy.suspend=true",),
+        ("spec.runPolicy.gangScheduling={scheduler: Coscheduling}",),
+        None,
+    ),
     ("preferred", (), ("spec.tracking.trackers=[]",), None),
     ("preferred", (), ("spec.tracking.trackers=[{type: MLflow}]",), "spec.tracking"),
     ("preferred", (), ("spec.algorithm.dpo.beta=0.2",), "spec.algorithm"),

@@ -32,4 +32,10 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch, list]
+{{- range $scheduler := .Values.gangSchedulers }}
+# One PodGroup for every attempt of a run that asks for it, which goes with the attempt.
+- apiGroups: [{{ index (dict "Coscheduling" "scheduling.x-k8s.io" "Volcano" "scheduling.volcano.sh") $scheduler }}]
+  resources: [podgroups]
+  verbs: [get, create, delete]
+{{- end }}
 {{- end -}}

@@ -46,6 +46,7 @@ statusServer:
 defaults:
   statusUrl: https://{{ include "trainjobs.statusHost" . }}/heartbeat
   statusAudience: {{ .Values.status.audience | quote }}
+  gangSchedulers: {{ .Values.gangSchedulers | toJson }}
   {{- include "trainjobs.runSettings" (dict "runs" .Values.runs "chart" .Chart) | nindent 2 }}
 namespaces:
   {{- range $name, $runs := .Values.namespaces }}

@@ -15,5 +15,7 @@ CHECKPOINT_NOW = f"{GROUP}/checkpoint-now"
 FINALIZER = f"{GROUP}/stored-data"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+COSCHEDULING_GROUP = "scheduling.x-k8s.io/pod-group"
+VOLCANO_GROUP = "scheduling.k8s.io/group-name"
 
 CONTAINER = "pytorch"

@@ -1,12 +1,30 @@
 """How long a run may take, how often it is tried again, and what becomes of what it leaves."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainjobs.api.base import Name, Seconds, Section, Text
+from trainjobs.api.base import Name, Rule, Seconds, Section, Text
 
 Restarts = Annotated[int, Field(ge=0, le=1000)]
+GangScheduler = Literal["Coscheduling", "Volcano"]
+
+
+class GangScheduling(Section):
+    """All nodes of an attempt get their machines together, or none gets one."""
+
+    scheduler: GangScheduler
+    """Whose PodGroup every attempt gets: the coscheduling plugin's (scheduler-plugins), or Volcano's."""
+    queue: Text | None = None
+    """Queue of Volcano; without it the queue named default."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.queue) || self.scheduler == 'Volcano'",
+            "spec.runPolicy.gangScheduling.queue: only allowed with scheduler Volcano; remove it "
+            "(spec.runPolicy.queueName names a queue of Kueue)",
+        ),
+    )
 
 
 class RunPolicy(Section):
@@ -38,3 +56,6 @@ class RunPolicy(Section):
     """PriorityClass of the run's pods."""
     scheduler_name: Text | None = None
     """Scheduler of the run's pods."""
+    gang_scheduling: GangScheduling | None = None
+    """A scheduler that places all nodes of an attempt at once; where `schedulerName` does not name it, by its
+    own name (`scheduler-plugins-scheduler`, `volcano`)."""

@@ -29,7 +29,7 @@ _WHILE_ACTIVE = (
     "cannot change while the run is active; set spec.runPolicy.suspend to true first, "
     "change it, and set suspend back, or make a new run"
 )
-_PLACEMENT = ("queueName", "priorityClassName", "schedulerName")
+_PLACEMENT = ("queueName", "priorityClassName", "schedulerName", "gangScheduling")
 
 
 def _transition_rules(*fixed: str) -> tuple[Rule, ...]:

@@ -13,6 +13,7 @@ from trainjobs.controller.cleanup import CleanUps
 from trainjobs.controller.gather import Gathered, Memory, Rejected
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.observing import controller_uid, job_state
+from trainjobs.controller.pod_groups import delete_pod_group, explained
 from trainjobs.controller.reading import read_status
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.controller.story import Storyteller
@@ -20,7 +21,7 @@ from trainjobs.core.decide import conditions
 from trainjobs.core.decide.decision import Decision, StartAttempt, StopAttempt
 from trainjobs.core.decide.observed import Observed
 from trainjobs.core.decide.order import ORDER, Part
-from trainjobs.core.plan.neutral import make_plan
+from trainjobs.core.plan.neutral import job_name, make_plan
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import render
 from trainjobs.kube.client import Kube, Patch, replacing
@@ -68,6 +69,7 @@ class Applier:
                 case Part.STOP:
                     for stop in decision.stop:
                         await self._stop(key, observed, stop)
+                        await delete_pod_group(self.kube, run, stop.job_name)
                 case Part.CLEAN_UP if decision.delete_stored_data:
                     await self._clean_up(observed, now)
                 case Part.LET_GO if decision.remove_finalizer:
@@ -150,6 +152,9 @@ class Applier:
                 meta = child(there, "metadata")
                 job = JobReference(name=text(meta, "name"), uid=text(meta, "uid"))
         self.memory.refused.pop(run.metadata.uid, None)
+        if start.attempt > 1:
+            # One whose job was deleted by somebody else is left over.
+            await delete_pod_group(self.kube, run, job_name(run, start.attempt - 1))
         assert job is not None, "every plan has a job"
         return job
 
@@ -160,8 +165,9 @@ class Applier:
             return await self.kube.create(resource, namespace, body)
         except AlreadyExists:
             there = await self.kube.find(resource, namespace, name)
-        except (Invalid, Forbidden) as error:
-            self.memory.refuse(run, f"{resource.kind} {name}", error, now)
+        except (Invalid, Forbidden, NotFound) as error:
+            said = error if isinstance(error, Invalid) else explained(resource, error)
+            self.memory.refuse(run, f"{resource.kind} {name}", said, now)
             raise LookAgain(f"{resource.kind} {name} is refused") from error
         if there is not None and controller_uid(there) == run.metadata.uid:
             return there

@@ -19,7 +19,7 @@ from trainjobs.controller.reading import (
     read_status,
     what_is_left,
 )
-from trainjobs.controller.refused import RefusedByServer, refused
+from trainjobs.controller.refused import RefusedByServer, Refusing, refused
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.dependencies import references
@@ -29,7 +29,7 @@ from trainjobs.core.plan.render import refusals
 from trainjobs.core.recipe.storage import to_pin
 from trainjobs.core.reports import Heartbeat
 from trainjobs.kube.client import Kube
-from trainjobs.kube.errors import Forbidden, Invalid, NotFound
+from trainjobs.kube.errors import NotFound
 from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, SERVICE_ACCOUNTS
 
 BACKEND_MISSING = Refusal(
@@ -81,7 +81,7 @@ class Memory:
     refused: dict[str, RefusedByServer] = field(default_factory=dict)
     """By the run's UID: what the API server would not take."""
 
-    def refuse(self, run: Run, what: str, error: Invalid | Forbidden, now: datetime) -> None:
+    def refuse(self, run: Run, what: str, error: Refusing, now: datetime) -> None:
         """Remember what the API server would not take."""
         uid, generation = run.metadata.uid, run.metadata.generation
         self.refused[uid] = refused(error, what, generation, self.refused.get(uid), now)

@@ -6,13 +6,14 @@ from typing import Final
 
 from trainjobs.api.conditions import Reason
 from trainjobs.core.decide.observed import Refusal
-from trainjobs.kube.errors import Denied, Forbidden, Invalid
+from trainjobs.kube.errors import Denied, Forbidden, Invalid, NotFound
 
 ASK_FIRST: Final = timedelta(seconds=10)
 """How soon an object that the API server would not take is tried again: a kind that it has only just learned
 of passes by itself, a quota perhaps never."""
 ASK_LAST: Final = timedelta(minutes=5)
 """How late at most, when it is refused again and again."""
+Refusing = Invalid | Forbidden | NotFound
 DENIED_FOR: Final = timedelta(minutes=10)
 """How long a webhook or a policy of the cluster has to say no before it counts as its last word."""
 
@@ -33,12 +34,13 @@ class RefusedByServer:
 
 
 def refused(
-    error: Invalid | Forbidden, what: str, generation: int, before: RefusedByServer | None, now: datetime
+    error: Refusing, what: str, generation: int, before: RefusedByServer | None, now: datetime
 ) -> RefusedByServer:
     """What follows from an error of the API server.
 
     An object that breaks a rule of its kind breaks it the next time, too. A webhook or a policy may have been
-    wrong for a moment. A quota, and a right that the operator lacks, are for others to give, at any time.
+    wrong for a moment. A quota, a right that the operator lacks, and a kind that the cluster does not know
+    are for others to give, at any time.
 
     Args:
         error: the API server's.
@@ -50,7 +52,11 @@ def refused(
     since, wait = now, ASK_FIRST
     if before is not None and before.generation == generation:
         since, wait = before.since, min(2 * before.wait, ASK_LAST)
-    reason = Reason.POLICY_DENIED if isinstance(error, Forbidden) else Reason.INVALID_SPEC
+    reason = Reason.INVALID_SPEC
+    if isinstance(error, Forbidden):
+        reason = Reason.POLICY_DENIED
+    elif isinstance(error, NotFound):
+        reason = Reason.BACKEND_MISSING
     denied = isinstance(error, Denied) and now - since >= DENIED_FOR
     message = f"the API server refuses {what}: {error.said}"
     permanent = isinstance(error, Invalid) or denied

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import Field, JsonValue
 
 from trainjobs.api.base import Section
+from trainjobs.api.policy import GangScheduler
 from trainjobs.api.runtime import PodTemplate
 from trainjobs.core.settings import Settings
 from trainjobs.errors import UsageError
@@ -122,6 +123,8 @@ class ChartValues(Section):
     """The operator's."""
     status: StatusValues = Field(default_factory=StatusValues)
     """Where agents report to."""
+    gang_schedulers: list[GangScheduler] = Field(default_factory=list)
+    """Gang schedulers that runs may name."""
     admission_policy: Values | None = None
     """The operator's."""
     pod_disruption_budget: Values | None = None
@@ -148,6 +151,7 @@ def operator_settings(values: ChartValues, version: str) -> dict[str, object]:
     every = {
         "statusUrl": f"https://{_fullname(values)}-status.{RELEASE_NAMESPACE}.svc/heartbeat",
         "statusAudience": values.status.audience,
+        "gangSchedulers": [*values.gang_schedulers],
         # Other than on one machine, code that a model carries is not trusted unless the values say so.
         "trustRemoteCode": False,
         **_settings(runs.model_copy(update={"image": runs.image or ImageValues()}), None, version),

@@ -1,10 +1,11 @@
 """What the platform gives and a manifest need not: the chart's values, or the local program's."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field, JsonValue
 
 from trainjobs.api.base import Endpoint, Name, Section, StorageUri, Text
+from trainjobs.api.policy import GangScheduler
 from trainjobs.api.runtime import PodTemplate
 
 ACCELERATORS = (
@@ -46,6 +47,8 @@ class Settings(Section):
     """ServiceAccounts that runs of the namespace may name."""
     priority_classes: list[str] = Field(default_factory=lambda: ["*"])
     """PriorityClasses that runs of the namespace may name; `*` for all but those of the system."""
+    gang_schedulers: list[GangScheduler] = Field(default_factory=lambda: list(get_args(GangScheduler)))
+    """Gang schedulers of the cluster for which the operator may make PodGroups."""
     allowed_pod_labels: list[str] = Field(default_factory=list)
     """Labels that runs may give their pods besides `user.trainjobs.dev/…`; prefixes where they end in `/`."""
     allowed_pod_annotations: list[str] = Field(default_factory=list)

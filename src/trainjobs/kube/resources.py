@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from trainjobs.api.labels import API_VERSION
 from trainjobs.api.runs import KINDS
+from trainjobs.core.plan.gang import GANGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,22 @@ EVENTS: Final = Resource("events.k8s.io/v1", "Event", "events")
 LEASES: Final = Resource("coordination.k8s.io/v1", "Lease", "leases")
 ENDPOINT_SLICES: Final = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 SERVICE_ACCOUNTS: Final = Resource("v1", "ServiceAccount", "serviceaccounts")
+POD_GROUPS: Final = {
+    scheduler: Resource(gang.api_version, "PodGroup", "podgroups") for scheduler, gang in GANGS.items()
+}
+"""What gang schedulers go by, by scheduler."""
 
 _CREATED: Final = {
     (one.api_version, one.kind): one
-    for one in (PYTORCHJOBS, NETWORK_POLICIES, JOBS, EVENTS, LEASES, ENDPOINT_SLICES)
+    for one in (
+        PYTORCHJOBS,
+        NETWORK_POLICIES,
+        JOBS,
+        EVENTS,
+        LEASES,
+        ENDPOINT_SLICES,
+        *POD_GROUPS.values(),
+    )
 }
 
 

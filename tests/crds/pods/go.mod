@@ -7,6 +7,8 @@ require (
 	k8s.io/api v0.36.3
 	k8s.io/pod-security-admission v0.34.4
 	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730
+	sigs.k8s.io/scheduler-plugins v0.34.7
+	volcano.sh/apis v1.9.0
 )
 
 require (

@@ -16,6 +16,8 @@ import (
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	kjson "sigs.k8s.io/json"
+	coscheduling "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
+	volcano "volcano.sh/apis/pkg/apis/scheduling/v1beta1"
 )
 
 type verdict struct {
@@ -44,22 +46,27 @@ func main() {
 func judge(evaluator policy.Evaluator, object json.RawMessage) verdict {
 	found := verdict{Decoding: []string{}, Forbidden: []string{}}
 	var meta struct {
-		Kind string `json:"kind"`
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
 	}
 	if err := json.Unmarshal(object, &meta); err != nil {
 		fail(err)
 	}
-	switch meta.Kind {
-	case "NetworkPolicy":
+	switch meta.APIVersion + " " + meta.Kind {
+	case "networking.k8s.io/v1 NetworkPolicy":
 		found.Decoding = strict(object, &networkingv1.NetworkPolicy{})
-	case "PyTorchJob":
+	case "scheduling.x-k8s.io/v1alpha1 PodGroup":
+		found.Decoding = strict(object, &coscheduling.PodGroup{})
+	case "scheduling.volcano.sh/v1beta1 PodGroup":
+		found.Decoding = strict(object, &volcano.PodGroup{})
+	case "kubeflow.org/v1 PyTorchJob":
 		job := &kubeflow.PyTorchJob{}
 		found.Decoding = strict(object, job)
 		for _, replica := range job.Spec.PyTorchReplicaSpecs {
 			found.Forbidden = append(found.Forbidden, restricted(evaluator, &replica.Template)...)
 		}
 	default:
-		found.Decoding = []string{fmt.Sprintf("kind %q is not expected", meta.Kind)}
+		found.Decoding = []string{fmt.Sprintf("kind %q of %q is not expected", meta.Kind, meta.APIVersion)}
 	}
 	return found
 }

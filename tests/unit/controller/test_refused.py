@@ -9,11 +9,12 @@ from tests.unit.core.decide.building import at, condition, make_run
 from trainjobs.controller.refused import ASK_FIRST, ASK_LAST, DENIED_FOR, RefusedByServer, refused
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed
-from trainjobs.kube.errors import Denied, Forbidden, Invalid
+from trainjobs.kube.errors import Denied, Forbidden, Invalid, NotFound
 
 SAID = {
     Invalid: 'PyTorchJob.kubeflow.org "x" is invalid: spec.replicas: must be positive',
     Denied: 'admission webhook "images.example.com" denied the request: not from our registry',
+    NotFound: "404 page not found",
     Forbidden: 'pytorchjobs.kubeflow.org "x" is forbidden: exceeded quota: none',
 }
 
@@ -53,6 +54,14 @@ def test_a_webhook_that_goes_on_saying_no_ends_the_run_and_one_that_just_begins_
 def test_a_quota_is_asked_for_ever_less_often_and_never_the_last_word() -> None:
     last = again_and_again(Forbidden, 600)
     assert (last.refusal.permanent, last.wait) == (False, ASK_LAST)
+
+
+def test_a_kind_that_the_cluster_does_not_know_is_waited_for() -> None:
+    last = again_and_again(NotFound, 600)
+    assert (last.refusal.permanent, last.wait) == (False, ASK_LAST)
+    status = decide(Observed(make_run(), refusals=(last.refusal,)), at(0)).status
+    assert condition(status, "Accepted") == ("False", "BackendMissing")
+    assert status.phase == "Pending"
 
 
 @pytest.mark.parametrize("kind", [Denied, Forbidden])

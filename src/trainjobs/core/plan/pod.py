@@ -23,6 +23,7 @@ from trainjobs.core.plan.environment import (
     environment,
     secret_environment,
 )
+from trainjobs.core.plan.gang import scheduler_name, signs
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object
 from trainjobs.core.plan.sources import source_volumes
@@ -54,7 +55,10 @@ UNPRIVILEGED: Object = {
 def pod_template(plan: Plan, backend: Backend) -> Object:
     """The planned PodTemplateSpec."""
     return {
-        "metadata": {"labels": dict(run_labels(plan)), "annotations": _annotations(plan)},
+        "metadata": {
+            "labels": {**run_labels(plan), **signs(plan, "Label")},
+            "annotations": {**_annotations(plan), **signs(plan, "Annotation")},
+        },
         "spec": _spec(plan, backend),
     }
 
@@ -114,7 +118,7 @@ def _spec(plan: Plan, backend: Backend) -> Object:
     optional: Object = {
         "serviceAccountName": spec.runtime.service_account_name,
         "priorityClassName": policy.priority_class_name,
-        "schedulerName": policy.scheduler_name,
+        "schedulerName": scheduler_name(plan),
         "imagePullSecrets": [{"name": one.name} for one in spec.runtime.image_pull_secrets],
         "topologySpreadConstraints": _spread(plan),
     }

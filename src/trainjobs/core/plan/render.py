@@ -15,6 +15,7 @@ from trainjobs.core.plan.network_policy import network_policy
 from trainjobs.core.plan.neutral import Plan, make_plan
 from trainjobs.core.plan.objects import Object
 from trainjobs.core.plan.platform import final_template, trusted_template
+from trainjobs.core.plan.pod_group import pod_groups
 from trainjobs.core.plan.policy import Violation, violations
 from trainjobs.core.plan.pytorchjob import backend, pytorchjob
 from trainjobs.core.plan.reach import unreachable
@@ -31,7 +32,8 @@ class Rendering:
     """What a plan comes to on a cluster."""
 
     objects: tuple[Object, ...]
-    """In the order to create them: the run's NetworkPolicy, before any pod can listen; then the job."""
+    """In the order to create them: the run's NetworkPolicy, before any pod can listen; the PodGroup, before
+    any pod can be given a machine; then the job."""
     violations: tuple[Violation, ...]
     """Why the operator would create none of them; empty where it would."""
     template: Object
@@ -47,7 +49,7 @@ def rendering(plan: Plan) -> Rendering:
     trusted = trusted_template(plan, backend(plan))
     final = final_template(plan, trusted)
     return Rendering(
-        objects=(network_policy(plan.run), pytorchjob(plan, final)),
+        objects=(network_policy(plan.run), *pod_groups(plan, final), pytorchjob(plan, final)),
         violations=(
             *(Violation(one.field, one.message, Reason.UNSUPPORTED) for one in unsupported(plan.run)),
             *undecodable(plan.run.spec.pod_template),

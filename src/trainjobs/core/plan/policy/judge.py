@@ -7,6 +7,7 @@ from trainjobs.core.plan.policy.agent import agent_container
 from trainjobs.core.plan.policy.containers import containers
 from trainjobs.core.plan.policy.metadata import pod_metadata
 from trainjobs.core.plan.policy.permissions import (
+    gang_scheduler,
     priority_class,
     remote_code,
     reserved_environment,
@@ -32,6 +33,7 @@ def violations(plan: Plan, trusted: Object, final: Object) -> tuple[Violation, .
         *affinity(before, after),
         *priority_class(plan.run, plan.settings, before, after),
         *service_account(plan.run, plan.settings, before, after),
+        *gang_scheduler(plan),
         *remote_code(plan),
         *reserved_environment(plan),
         *pod_security(before, after),

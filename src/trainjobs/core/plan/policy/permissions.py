@@ -1,4 +1,4 @@
-"""What the platform permits by name: priorities, accounts, code of models, the operator's variables."""
+"""What the platform permits by name: priorities, accounts, gang schedulers, code of models, variables."""
 
 from collections.abc import Iterator
 
@@ -34,6 +34,19 @@ def service_account(run: Run, settings: Settings, trusted: Object, final: Object
     for field, name in asked.items():
         if name and name != "default" and name not in allowed:
             yield Violation(field, f"{name} is not allowed for runs of this namespace; {_one_of(allowed)}")
+
+
+def gang_scheduler(plan: Plan) -> Iterator[Violation]:
+    """Only gang schedulers whose PodGroups the platform lets the operator make."""
+    asked, offered = plan.run.spec.run_policy.gang_scheduling, plan.settings.gang_schedulers
+    if asked is None or asked.scheduler in offered:
+        return
+    others = f"take {' or '.join(sorted(offered))}, or remove it" if offered else "remove it"
+    yield Violation(
+        "spec.runPolicy.gangScheduling.scheduler",
+        f"the operator makes no PodGroups for {asked.scheduler} here; {others} "
+        f"(where the cluster has it, the operator's chart allows it by gangSchedulers: [{asked.scheduler}])",
+    )
 
 
 def remote_code(plan: Plan) -> Iterator[Violation]:
