@@ -1,7 +1,7 @@
 """What holds of every run, whatever goes wrong around it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -46,9 +46,10 @@ class Life(RuleBasedStateMachine):
         memory=st.sampled_from(["Fail", "HalveBatch"]),
         rounds=st.sampled_from([0, 3, 3, 3]),
         sidecars=st.sampled_from([False, False, True]),
+        no_room=st.sampled_from([set(), set(), {0}, {1}]),
     )
     def begin(
-        self, nodes, depends, queued, deadline, restarts, infrastructure, memory, rounds, sidecars
+        self, nodes, depends, queued, deadline, restarts, infrastructure, memory, rounds, sidecars, no_room
     ) -> None:
         policy = {
             "maxRestarts": restarts,
@@ -60,6 +61,7 @@ class Life(RuleBasedStateMachine):
         self.world = World(
             make_run(policy=policy, nodes=nodes, depends_on="base" if depends else ""), sidecars=sidecars
         )
+        self.world.no_room = no_room
         if depends:
             self.world.set_dependency(depends)
         self.stale: list[tuple[Observed, int]] = []
@@ -105,6 +107,12 @@ class Life(RuleBasedStateMachine):
             assert after == before
         assert RunStatus.model_validate(after.model_dump(by_alias=True)) == after
         self.assert_waited_for(observed, after)
+        if waits_for_room(observed, self.world.now):
+            assert (after.attempt, after.ended) == (before.attempt, before.ended)
+            assert after.infrastructure_restarts == before.infrastructure_restarts
+            assert [one for one in decision.stop if one.attempt == before.attempt] == [], (
+                "nobody is taken away"
+            )
         for type_ in {one.type for one in after.conditions}:
             self.assert_transition_times(before, after, type_)
         return decision
@@ -190,6 +198,11 @@ class Life(RuleBasedStateMachine):
         self.world.held_up = word
         self.all_goes_well_for_a_while(then)
 
+    @rule(ranks=st.sampled_from([{1}, {0}, {0, 1}, set(), set()]), then=THEN)
+    def machines_fill_up_or_have_room_again(self, ranks: set[int], then: int) -> None:
+        self.world.no_room = ranks
+        self.all_goes_well_for_a_while(then)
+
     @precondition(lambda self: self.world.alive)
     @rule(data=st.data(), seconds=st.sampled_from([1, 100, 130]), then=THEN)
     def a_machine_is_lost(self, data, seconds: int, then: int) -> None:
@@ -258,7 +271,7 @@ class Life(RuleBasedStateMachine):
     def settle(self) -> None:
         """Without further faults the run reaches its end, or waits for somebody."""
         world = self.world
-        world.held_up = ""
+        world.held_up, world.no_room = "", set()
         for _ in range(ROUNDS):
             for name, job in list(world.jobs.items()):
                 if job.suspended and not any(pod.job_uid == job.uid for pod in world.pods.values()):
@@ -273,6 +286,30 @@ class Life(RuleBasedStateMachine):
             ahead = decision.requeue_after or timedelta(seconds=1)
             world.pass_time(min(max(ahead.total_seconds(), 1), 3600))
         raise AssertionError(f"did not settle: {world.run.status.phase}, {world.jobs}, {world.pods}")
+
+
+def waits_for_room(observed: Observed, now: datetime) -> bool:
+    """Whether a node of the attempt has no machine yet, nothing else is wrong, and no limit has passed."""
+    status, policy = observed.run.status, observed.run.spec.run_policy
+    jobs = [job for job in observed.jobs if job.attempt == max(one.attempt for one in observed.jobs)]
+    if len(jobs) != 1 or is_finished(status) or policy.suspend or policy.active_deadline_seconds:
+        return False
+    job, pods = jobs[0], [pod for pod in observed.pods if pod.job_uid == jobs[0].uid]
+    newest = max((pod.attempt for pod in observed.pods), default=0)
+    if job.deleted or job.suspended or job.failed or not job.attempt == status.attempt >= newest:
+        return False
+    waiting = [pod for pod in pods if not pod.scheduled]
+    limit = timedelta(seconds=policy.scheduling_timeout_seconds)
+    well = all(
+        pod.phase in ("Pending", "Running")
+        and (pod.deleted, pod.ready_lost, pod.termination, pod.waiting_reason) == (None, None, None, "")
+        for pod in pods
+    )
+    # A node that has started before, and is pending again, has been lost.
+    fresh = {pod.node_rank: pod.uid for pod in pods}
+    same = all(fresh.get(rank, "").startswith(uid) for rank, uid in enumerate(status.started_pods))
+    ended = status.ended is not None and status.ended.attempt >= job.attempt
+    return bool(waiting) and well and same and not ended and all(now < pod.created + limit for pod in waiting)
 
 
 def is_settled(world: World, decision: Decision) -> bool:

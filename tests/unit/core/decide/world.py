@@ -47,9 +47,12 @@ class World:
         self.backups: list[RunStatus] = []
         self.dependency: RunStatus | None = None
         self.dependency_deleted = False
-        self.storage_tells = True
         self.held_up = ""
         """Why the kubelets start no container, in their own word."""
+        self.no_room: set[int] = set()
+        """Nodes for which no machine has room."""
+        self.met: set[str] = set()
+        """UIDs of jobs whose nodes have all been there at once: none trains before."""
         self.storage = StorageStatus(uri="s3://runs/scores")
         """Where the platform would store a run that starts now."""
         self.serial = 0
@@ -76,7 +79,8 @@ class World:
             heartbeats=tuple(self.heartbeats.values()),
             dependencies=dependencies,
             storage=self.storage,
-            stored_attempt=max(self.claims, default=0) if self.storage_tells else 0,
+            # As the operator's: an attempt that has spoken is known, whatever the status says.
+            stored_attempt=max((*self.claims, *(attempt for attempt, _ in self.heartbeats)), default=0),
         )
 
     def carry_out(self, decision: Decision, *, failing: Part | None) -> None:
@@ -190,6 +194,8 @@ class World:
                 if not pod.ended and pod.started:
                     self.fail(uid, 143, "Preempted")
                 self.drop(uid)
+            elif not pod.node and pod.node_rank in self.no_room:
+                self.pods[uid] = replace(pod, scheduling_message="0/9 nodes are available")
             elif not pod.node:
                 self.serial += 1
                 self.pods[uid] = replace(pod, node=f"m{self.serial}", scheduled=True)
@@ -226,23 +232,31 @@ class World:
         return pod.attempt == newest and self.claims[newest] == pod.uid
 
     def report(self, pod: PodState) -> None:
+        met = self.has_met(pod)
         self.heartbeats[pod.attempt, pod.node_rank] = Heartbeat(
             run_uid=UID,
             attempt=pod.attempt,
             node_rank=pod.node_rank,
-            stage="Training",
+            stage="Training" if met else "Launching",
             time=self.now,
-            progress=Progress(
-                step=self.step + 1, total_steps=STEPS, percent=self.step, updated_time=self.now
-            ),
+            progress=Progress(step=self.step + 1, total_steps=STEPS, percent=self.step, updated_time=self.now)
+            if met
+            else None,
             checkpoints=checkpoints(self.step) if self.step else {},  # type: ignore[arg-type]
         )
+
+    def has_met(self, pod: PodState) -> bool:
+        """Whether all nodes of a pod's attempt have been there at once."""
+        there = {self.pods[uid].node_rank for uid in self.alive if self.pods[uid].job_uid == pod.job_uid}
+        if len(there) == self.run.spec.topology.nodes:
+            self.met.add(pod.job_uid)
+        return pod.job_uid in self.met
 
     def save(self) -> None:
         """Node 0 of every attempt that still lives writes a checkpoint; the newest claim's counts."""
         for uid in sorted(self.alive):
             pod = self.pods[uid]
-            if pod.node_rank == 0 and self.claim(pod):
+            if pod.node_rank == 0 and self.claim(pod) and self.has_met(pod):
                 self.writers.append(pod.attempt)
                 self.step = min(self.step + 1, STEPS)
 
