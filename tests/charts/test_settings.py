@@ -89,7 +89,7 @@ PLANNED = {
     **{path.stem: yaml.safe_load(path.read_text()) for path in sorted((CHART / "examples").glob("*.yaml"))},
     "all defaults": yaml.safe_load((CHART / "values.yaml").read_text()),
     "another name": {"fullnameOverride": "ours", "runs": {"image": {"tag": "7"}}},
-    "and another": {"nameOverride": "train-other", "runs": {"graceSeconds": None, "podTemplate": None}},
+    "and another": {"nameOverride": "train-other", "runs": {"trustRemoteCode": None, "podTemplate": None}},
 }
 
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typer.testing import CliRunner, Result
 from tests.controller.control_plane import ControlPlane
 from tests.controller.kubelet import Kubelet, kubelet
 from tests.controller.operator_process import wait_for
+from tests.controller.relay import relay
 from tests.controller.world import World, run, stamp
 from tests.harness.versitygw import S3Server, free_port, s3, s3_environment  # noqa: F401
 from trainjobs.cli.app import app
@@ -101,6 +101,16 @@ def started(world: World, machine: Kubelet, uid: str, *lines: str, attempt: int 
 def ended(world: World, machine: Kubelet, name: str) -> None:
     world.pod_status({"metadata": {"name": name}}, phase="Failed")
     machine.end(name)
+
+
+def followed(world: World, folder: Path, port: int | None = None) -> tuple[Path, "subprocess.Popen[bytes]"]:
+    """Where a followed log is written, and what follows it."""
+    config = world.plane.write_kubeconfig(folder / "follower", world.plane.token, port=port)
+    options = ["--follow", "--kubeconfig", str(config), "-n", world.namespace]
+    shown = folder / "shown"
+    with shown.open("wb") as file:
+        command = [sys.executable, "-m", "trainjobs", "logs", "sftrun/chat", *options]
+        return shown, subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL)
 
 
 def test_the_log_of_a_pod_is_what_kubectl_shows_of_it(world: World, machine: Kubelet):
@@ -235,19 +245,18 @@ def test_a_followed_log_goes_on_over_cuts_and_attempts_and_ends_with_the_run(
 ):
     uid = begun(world)
     first = started(world, machine, uid, "a 1", "a 2")
-    command = [sys.executable, "-m", "trainjobs", "logs", *given(world, "sftrun/chat", "--follow")]
-    shown = tmp_path / "shown"
-    with shown.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, env={**os.environ})
+    shown, process = followed(world, tmp_path)
     try:
         wait_for(lambda: shown.read_text() == "a 1\na 2\n", "the first lines", seconds=60)
         machine.cut()
         machine.print(first, "a 3")
         wait_for(lambda: "a 3" in shown.read_text(), "what came after the cut", seconds=60)
-        second = started(world, machine, uid, "b 1", attempt=2)
-        world.patch_status("chat", {"attempt": 2})
+        # The second has ended before anybody looks: what it said is not left out.
+        ended(world, machine, started(world, machine, uid, "short", attempt=2))
+        second = started(world, machine, uid, "b 1", attempt=3)
+        world.patch_status("chat", {"attempt": 3})
         ended(world, machine, first)
-        wait_for(lambda: "b 1" in shown.read_text(), "the next attempt", seconds=60)
+        wait_for(lambda: "b 1" in shown.read_text(), "the newest attempt", seconds=60)
         machine.print(second, "b 2")
         world.patch_status("chat", {"conditions": [FINISHED]})
         ended(world, machine, second)
@@ -255,7 +264,33 @@ def test_a_followed_log_goes_on_over_cuts_and_attempts_and_ends_with_the_run(
     finally:
         process.kill()
         process.wait()
-    assert shown.read_text() == "a 1\na 2\na 3\nb 1\nb 2\n"
+    assert shown.read_text() == "a 1\na 2\na 3\nshort\nb 1\nb 2\n"
+
+
+def test_a_followed_log_goes_on_without_a_machine_that_is_lost_and_when_the_cluster_answers_again(
+    world: World, machine: Kubelet, tmp_path: Path
+):
+    uid = begun(world)
+    started(world, machine, uid, "a 1")
+    with relay(world.plane.port) as line:
+        shown, process = followed(world, tmp_path, port=line.port)
+        try:
+            wait_for(lambda: shown.read_text() == "a 1\n", "the first line", seconds=60)
+            line.close()
+            # Its pod is there for good, as the machine says nothing of it.
+            machine.away = True
+            with kubelet(world.plane, tmp_path, f"other-of-{world.namespace}") as other:
+                second = started(world, other, uid, "b 1", attempt=2)
+                world.patch_status("chat", {"attempt": 2})
+                line.open()
+                wait_for(lambda: "b 1" in shown.read_text(), "the next attempt", seconds=60)
+                world.patch_status("chat", {"conditions": [FINISHED]})
+                ended(world, other, second)
+                assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert shown.read_text() == "a 1\nb 1\n"
 
 
 @pytest.mark.parametrize("content", ["", "- a\n", "clusters: 7\n", "a: [", None])

@@ -16,6 +16,8 @@
 {{- range $key := list "serviceAccounts" "priorityClasses" "allowedPodLabels" "allowedPodAnnotations" "trustRemoteCode" "graceSeconds" "nodeGraceSeconds" "accelerators" -}}
   {{- if hasKey $.runs $key }}{{ $_ := set $found $key (index $.runs $key) }}{{ end -}}
 {{- end -}}
+{{/* Left out by null, too, code that a model carries is not trusted. */}}
+{{- if and (not $.namespace) (not (hasKey $found "trustRemoteCode")) }}{{ $_ := set $found "trustRemoteCode" false }}{{ end -}}
 {{- with .runs.podSecurityContext }}{{ $_ := set $found "podSecurityContext" . }}{{ end -}}
 {{/* Namespaces add to what all have: the operator merges one template after the other. */}}
 {{- with .runs.podTemplate -}}

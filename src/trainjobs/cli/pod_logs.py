@@ -16,7 +16,7 @@ from trainjobs.controller.observing import pod_state
 from trainjobs.core.decide.conditions import holds
 from trainjobs.core.decide.observed import PodState
 from trainjobs.errors import TrainjobsError, UsageError
-from trainjobs.kube.errors import Forbidden, KubeError
+from trainjobs.kube.errors import Forbidden, KubeError, Unreachable
 from trainjobs.kube.pod_logs import log_lines
 from trainjobs.kube.resources import PODS
 from trainjobs.storage.opening import open_store
@@ -52,38 +52,51 @@ class PodLogs:
             UsageError: there is no such log, neither in a pod nor in storage; says why.
             AccessDenied, StorageUnavailable: it cannot be had.
         """
-        run = await self.reader.run(self.name)
-        log = self._meant(run, wanted)
-        pod = _of(await self._pods(run), log)
+        run, log, pod = await self._look(wanted)
         problem = await self._print(pod, log, wanted)
         if problem is not None:
             self._show_stored(run, log, wanted, problem)
 
     async def follow(self, wanted: Wanted) -> None:
-        """Show what a node prints as it does, over its attempts, until the run is over or that attempt is.
+        """Show what a node prints as it does, attempt after attempt, until the run or that attempt is over.
 
         Raises:
             UsageError, AccessDenied, StorageUnavailable: as `show`, where it is over already.
         """
-        shown: set[LogName] = set()
+        run, log, pod = await self._look(wanted)
         while True:
-            run = await self.reader.run(self.name)
-            log = self._meant(run, wanted)
-            pod = _of(await self._pods(run), log)
-            over = _is_over(run, log, pod)
+            superseded = run.status.attempt > log.attempt
+            over = (superseded or holds(run.status, ConditionType.FINISHED)) and (pod is None or pod.ended)
             problem = await self._print(pod, log, wanted)
-            if problem is None:
-                shown.add(log)
-            if over:
-                if problem is not None and log not in shown:
+            goes_on = superseded and wanted.attempt is None and (over or problem is not None)
+            if over and not goes_on:
+                if problem is not None and log not in self._after:
                     self._show_stored(run, log, wanted, problem)
+                elif isinstance(problem, KubeError):
+                    self.tell(f"note: {log} answers no more; without --follow, storage tells its end")
                 return
-            if log not in shown:
-                self._tell_once(f"{log} {_state(pod)}: waiting for it")
-            await asyncio.sleep(LOOK_SECONDS)
+            if problem is not None and log not in self._after:
+                self._tell_once(f"{log} {_state(pod)}: {'passed over' if goes_on else 'waiting for it'}")
+            if not goes_on:
+                await asyncio.sleep(LOOK_SECONDS)
+            run, log, pod = await self._look_again(replace(wanted, attempt=log.attempt + goes_on))
 
-    def _meant(self, run: ClusterRun, wanted: Wanted) -> LogName:
-        return LogName(wanted.attempt or max(1, run.status.attempt), wanted.node)
+    async def _look(self, wanted: Wanted) -> tuple[ClusterRun, LogName, PodState | None]:
+        """The run, the log that is meant, and its pod."""
+        run = await self.reader.run(self.name)
+        log = LogName(wanted.attempt or max(1, run.status.attempt), wanted.node)
+        return run, log, _of(await self._pods(run), log)
+
+    async def _look_again(self, wanted: Wanted) -> tuple[ClusterRun, LogName, PodState | None]:
+        """The same, however long the cluster does not answer: a machine slept, a network changed."""
+        while True:
+            try:
+                return await self._look(wanted)
+            except UsageError as error:
+                if not isinstance(error.__cause__, Unreachable):
+                    raise
+                self._tell_once(f"{error}: trying again")
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _pods(self, run: ClusterRun) -> Sequence[PodState]:
         selector = f"{labels.RUN_UID}={run.uid}"
@@ -182,9 +195,3 @@ def _state(pod: PodState | None) -> str:
     why = pod.waiting_reason or ("Pending" if pod.scheduled else "not scheduled")
     message = " ".join((pod.waiting_message or pod.scheduling_message).split())
     return f"has not started ({why}{f': {message}' if message else ''})"
-
-
-def _is_over(run: ClusterRun, log: LogName, pod: PodState | None) -> bool:
-    """Whether a followed log has ended, as of before it was read."""
-    finished = holds(run.status, ConditionType.FINISHED)
-    return (finished or run.status.attempt > log.attempt) and (pod is None or pod.ended)
