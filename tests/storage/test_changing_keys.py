@@ -1,40 +1,15 @@
 """Keys that lie in files, as a mounted Secret's do, may change while a store is open."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.harness.s3_in_memory import Answer, Request, S3InMemory, refused, s3_in_memory
+from tests.harness.mounted_keys import Guard, session_keys, write_secret
+from tests.harness.s3_in_memory import S3InMemory, s3_in_memory
 from trainjobs.errors import AccessDenied
 from trainjobs.storage.opening import open_store
 from trainjobs.storage.store import Store
-
-
-class Guard:
-    """Takes one session token, and refuses all others as S3 does."""
-
-    token = "first"
-
-    def __call__(self, request: Request) -> Answer | None:
-        if request.headers.get("x-amz-security-token") == self.token:
-            return None
-        return refused(403, "ExpiredToken", "The provided token has expired.")
-
-
-def write_secret(folder: Path, version: str, **keys: str) -> None:
-    """Write a Secret as the kubelet does: files of one version, and one link that names it."""
-    there = folder / f"..{version}"
-    there.mkdir(parents=True)
-    for name, value in keys.items():
-        (there / name).write_text(f"{value}\n")
-    (folder / "..new").symlink_to(there.name)
-    os.replace(folder / "..new", folder / "..data")
-
-
-def secret(token: str) -> dict[str, str]:
-    return {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_SESSION_TOKEN": token}
 
 
 def opened(server: S3InMemory, folder: Path) -> Store:
@@ -43,21 +18,21 @@ def opened(server: S3InMemory, folder: Path) -> Store:
 
 def test_a_token_that_is_replaced_is_read_again_before_the_next_request(tmp_path: Path):
     guard, folder = Guard(), tmp_path / "keys"
-    write_secret(folder, "1", **secret("first"))
+    write_secret(folder, "1", **session_keys("first"))
     with s3_in_memory(guard) as server:
         store = opened(server, folder)
         store.put("before", b"1")
         guard.token = "second"
         with pytest.raises(AccessDenied, match=f"the keys come from the Secret mounted at {folder}"):
             store.put("between", b"2")
-        write_secret(folder, "2", **secret("second"))
+        write_secret(folder, "2", **session_keys("second"))
         store.put("after", b"3")
         assert store.get("after") == b"3"
 
 
 def test_keys_that_are_gone_for_a_while_are_kept(tmp_path: Path):
     guard, folder = Guard(), tmp_path / "keys"
-    write_secret(folder, "1", **secret("first"))
+    write_secret(folder, "1", **session_keys("first"))
     with s3_in_memory(guard) as server:
         store = opened(server, folder)
         write_secret(folder, "2")

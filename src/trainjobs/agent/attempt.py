@@ -21,6 +21,7 @@ from trainjobs.agent.prepare import Prepared, prepare
 from trainjobs.agent.recipe_file import write_localised
 from trainjobs.agent.record import Ending, LastWord, ended_with
 from trainjobs.agent.run_store import open_run_store, patient, storage_settings
+from trainjobs.agent.secrets import Secrets
 from trainjobs.agent.server import AgentServer
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
@@ -54,7 +55,13 @@ class Attempt:
     """
 
     def __init__(
-        self, recipe: Recipe, options: Options, stop: StopRequests, word: LastWord, log: LogUpload
+        self,
+        recipe: Recipe,
+        options: Options,
+        stop: StopRequests,
+        word: LastWord,
+        log: LogUpload,
+        secrets: Secrets,
     ) -> None:
         if options.node_rank >= recipe.processes.nodes:
             raise InvalidRecipe(
@@ -67,6 +74,7 @@ class Attempt:
         self._stop = stop
         self._word = word
         self._log_upload = log
+        self._secrets = secrets
         self._workspace = Workspace(options.workspace)
         self._status = Status(recipe, attempt=options.attempt, node_rank=options.node_rank)
         self._said_unsupported = False
@@ -118,6 +126,7 @@ class Attempt:
         return Heartbeats(
             self._status,
             self._obey,
+            self._secrets,
             url=self._options.status_url,
             ca=self._options.status_ca,
             token=self._options.status_token,
@@ -202,7 +211,7 @@ class Attempt:
         history = HistoryTail(workspace.output / METRICS, self._options.attempt)
         history.skip()
         kills_before = oom_kills() or 0
-        child = Child(launch, workspace.log, self._log_upload.printed, adopts=True)
+        child = Child(launch, workspace.log, self._log_upload.printed, self._secrets, adopts=True)
         yield_to_training()
         supervision = Supervision(
             child, self._recipe, workspace.output, self._status, self._stop, history, sync

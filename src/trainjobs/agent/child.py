@@ -14,6 +14,7 @@ import psutil
 from trainjobs.agent.launch import Launch
 from trainjobs.agent.log_upload import Printed
 from trainjobs.agent.orphans import adopt_orphans, end_orphans, reap_orphans
+from trainjobs.agent.secrets import Secrets, Veil
 
 _log = logging.getLogger(__name__)
 _TAIL_BYTES = 64 * 1024
@@ -30,11 +31,14 @@ class Child:
         launch: what to start.
         log_path: where its output is kept.
         printed: takes in its output, too.
+        secrets: what of its output is shown to nobody.
         adopts: whether what it leaves behind becomes this program's, is reaped, and ends with it. Only of a
             program that starts nothing else in sessions of their own.
     """
 
-    def __init__(self, launch: Launch, log_path: Path, printed: Printed, *, adopts: bool) -> None:
+    def __init__(
+        self, launch: Launch, log_path: Path, printed: Printed, secrets: Secrets, *, adopts: bool
+    ) -> None:
         self._adopts = adopts and adopt_orphans()
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
@@ -46,6 +50,7 @@ class Child:
             start_new_session=True,
         )
         self._output = _Output(log_path, printed)
+        self._veil = Veil(secrets)
         self._pump = threading.Thread(target=self._copy_output, name="output", daemon=True)
         self._pump.start()
 
@@ -118,7 +123,8 @@ class Child:
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         while chunk := os.read(descriptor, _CHUNK):
-            self._output.write(chunk)
+            self._output.write(self._veil.cover(chunk))
+        self._output.write(self._veil.rest())
 
 
 def _parent(process: psutil.Process) -> int:

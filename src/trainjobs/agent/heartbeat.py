@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from trainjobs.agent.secrets import Secrets
 from trainjobs.agent.status import Status
-from trainjobs.core.reports import Directive, HeartbeatAnswer
+from trainjobs.core.reports import Directive, Heartbeat, HeartbeatAnswer
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 5.0
@@ -27,6 +28,7 @@ class Heartbeats:
         self,
         status: Status,
         on_directive: Callable[[Directive], None],
+        secrets: Secrets,
         *,
         url: str,
         ca: Path | None = None,
@@ -35,6 +37,7 @@ class Heartbeats:
     ) -> None:
         self._status = status
         self._on_directive = on_directive
+        self._secrets = secrets
         self._url = url
         self._token = token
         self._every = every_seconds
@@ -58,7 +61,7 @@ class Heartbeats:
             self._closed.wait(self._every)
 
     def _beat(self) -> None:
-        body = self._status.heartbeat().model_dump_json(by_alias=True).encode()
+        body = _hidden(self._status.heartbeat(), self._secrets).model_dump_json(by_alias=True).encode()
         try:
             request = urllib.request.Request(self._url, data=body, headers=self._headers(), method="POST")  # noqa: S310
             with self._opener().open(request, timeout=_TIMEOUT) as answer:
@@ -92,3 +95,12 @@ class Heartbeats:
         if self._failures % _QUIET == 0:
             _log.warning("the status server did not take a heartbeat (%s); training goes on", error)
         self._failures += 1
+
+
+def _hidden(beat: Heartbeat, secrets: Secrets) -> Heartbeat:
+    """What is said in words goes into conditions and events, for more people than logs are for."""
+    said = {
+        "sync": beat.sync.model_copy(update={"message": secrets.hide(beat.sync.message)}),
+        "damaged": [one.model_copy(update={"message": secrets.hide(one.message)}) for one in beat.damaged],
+    }
+    return beat.model_copy(update=said)

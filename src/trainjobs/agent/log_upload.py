@@ -2,12 +2,10 @@
 
 import gzip
 import logging
-import os
 import threading
 from collections import deque
-from collections.abc import Mapping
 
-from trainjobs.agent.record import without_secrets
+from trainjobs.agent.secrets import Secrets
 from trainjobs.core.checkpoints.layout import log_key
 from trainjobs.errors import TrainjobsError
 from trainjobs.storage.store import Store
@@ -58,15 +56,15 @@ class LogUpload:
     def __init__(
         self,
         printed: Printed,
+        secrets: Secrets,
         *,
         attempt: int,
         node_rank: int,
-        environment: Mapping[str, str] = os.environ,
         every_seconds: float = EVERY_SECONDS,
     ) -> None:
         self.printed = printed
         self._key = log_key(attempt, node_rank)
-        self._environment = environment
+        self._secrets = secrets
         self._every = every_seconds
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -94,7 +92,8 @@ class LogUpload:
                 return
 
     def _upload(self, store: Store) -> bool:
-        text = without_secrets(self.printed.end().decode(errors="replace"), self._environment)
+        # Once more: what is known to be secret by now may not have been when it was printed.
+        text = self._secrets.hide(self.printed.end().decode(errors="replace"))
         try:
             store.put(self._key, gzip.compress(text.encode(errors="replace"), mtime=0))
         except (TrainjobsError, OSError) as error:

@@ -8,6 +8,7 @@ from trainjobs.agent.log_upload import LogUpload, Printed
 from trainjobs.agent.logs import set_up_logging
 from trainjobs.agent.options import parse_options
 from trainjobs.agent.record import LastWord
+from trainjobs.agent.secrets import Secrets
 from trainjobs.agent.stop import StopRequests
 from trainjobs.agent.work import Work
 from trainjobs.errors import UsageError
@@ -24,13 +25,13 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    printed = Printed()
-    set_up_logging(options.log_format, printed)
-    log = LogUpload(printed, attempt=options.attempt, node_rank=options.node_rank)
+    printed, secrets = Printed(), Secrets()
+    set_up_logging(options.log_format, printed, secrets)
+    log = LogUpload(printed, secrets, attempt=options.attempt, node_rank=options.node_rank)
     stop = StopRequests()
-    word = LastWord(options.termination_log, attempt=options.attempt, node_rank=options.node_rank)
+    word = LastWord(options.termination_log, secrets, attempt=options.attempt, node_rank=options.node_rank)
     with stop.on_signals():
-        work = Work(options, stop, word, log)
+        work = Work(options, stop, word, log, secrets)
         ending = work.attend()
         record = word.say(ending, work.stage)
     if ending.error is not None:

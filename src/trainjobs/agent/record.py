@@ -1,21 +1,16 @@
 """How an agent ended, and the final record that says so."""
 
 import logging
-import os
-import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainjobs.agent.secrets import Secrets
 from trainjobs.core.failures import kind_of
 from trainjobs.core.reports import FinalRecord, Outcome, Stage
 from trainjobs.errors import BelowThreshold, Fenced, TrainjobsError
 
 _log = logging.getLogger(__name__)
-_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIAL", re.I)
-# Shorter values are words that stand anywhere: hiding them hides the log.
-_SHORTEST_SECRET = 8
 SUCCEEDED = "Succeeded"
 
 
@@ -46,19 +41,19 @@ def final_record(
     attempt: int,
     node_rank: int,
     stage: Stage | None,
-    environment: Mapping[str, str] = os.environ,
+    secrets: Secrets,
 ) -> FinalRecord:
-    """Return the record of an ending; values of secret-looking variables never get into it."""
+    """Return the record of an ending, without secrets."""
     return FinalRecord(
         attempt=attempt,
         node_rank=node_rank,
         exit_code=ending.exit_code,
         reason=ending.error.reason if ending.error is not None else SUCCEEDED,
-        message=without_secrets(str(ending.error or ""), environment),
-        advice=ending.advice or _advice(ending.error),
+        message=secrets.hide(str(ending.error or "")),
+        advice=secrets.hide(ending.advice) or _advice(ending.error),
         stage=stage,
         newest_attempt=ending.error.newest_attempt if isinstance(ending.error, Fenced) else 0,
-        last_lines=without_secrets(ending.last_lines, environment),
+        last_lines=secrets.hide(ending.last_lines),
         outcome=ending.outcome,
     )
 
@@ -77,8 +72,9 @@ class LastWord:
     Whatever comes after it may block, or be killed.
     """
 
-    def __init__(self, path: Path | None, *, attempt: int, node_rank: int) -> None:
+    def __init__(self, path: Path | None, secrets: Secrets, *, attempt: int, node_rank: int) -> None:
         self._path = path
+        self._secrets = secrets
         self._attempt = attempt
         self._node_rank = node_rank
         self._lock = threading.Lock()
@@ -102,7 +98,9 @@ class LastWord:
 
     def _write(self, ending: Ending, stage: Stage | None) -> FinalRecord:
         self._ending = ending
-        record = final_record(ending, attempt=self._attempt, node_rank=self._node_rank, stage=stage)
+        record = final_record(
+            ending, attempt=self._attempt, node_rank=self._node_rank, stage=stage, secrets=self._secrets
+        )
         write_record(record, self._path)
         return record
 
@@ -116,11 +114,3 @@ def write_record(record: FinalRecord, path: Path | None) -> None:
         path.write_text(record.encode(), encoding="utf-8")
     except OSError as error:
         _log.error("%s: %s while writing the final record", path, error.strerror)
-
-
-def without_secrets(text: str, environment: Mapping[str, str]) -> str:
-    """`text` without the values of variables whose names say that they are secret."""
-    for name, value in environment.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    return text

@@ -8,6 +8,7 @@ from trainjobs.agent.log_upload import LogUpload
 from trainjobs.agent.options import Options
 from trainjobs.agent.recipe_file import read_recipe
 from trainjobs.agent.record import Ending, LastWord
+from trainjobs.agent.secrets import Secrets
 from trainjobs.agent.stop import StopRequests
 from trainjobs.core.reports import Stage
 from trainjobs.errors import DiskFull, Preempted, TrainjobsError
@@ -23,11 +24,14 @@ _NOTHING_TO_LOSE: frozenset[Stage] = frozenset({"Starting", "Fetching"})
 class Work:
     """Runs one attempt from its start; `attend` waits for its end, and never longer than the grace allows."""
 
-    def __init__(self, options: Options, stop: StopRequests, word: LastWord, log: LogUpload) -> None:
+    def __init__(
+        self, options: Options, stop: StopRequests, word: LastWord, log: LogUpload, secrets: Secrets
+    ) -> None:
         self._options = options
         self._stop = stop
         self._word = word
         self._log_upload = log
+        self._secrets = secrets
         self._attempt: Attempt | None = None
         # Its thread lives as long as the program: the kernel would end the training with it.
         self._work = ThreadPoolExecutor(1, thread_name_prefix="work").submit(self._run)
@@ -69,7 +73,9 @@ class Work:
     def _run(self) -> Ending:
         try:
             recipe = read_recipe(self._options.recipe)
-            self._attempt = Attempt(recipe, self._options, self._stop, self._word, self._log_upload)
+            self._attempt = Attempt(
+                recipe, self._options, self._stop, self._word, self._log_upload, self._secrets
+            )
             return self._attempt.run()
         except TrainjobsError as error:
             return Ending(error)

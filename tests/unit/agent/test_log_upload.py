@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainjobs.agent.log_upload import LogUpload, Printed
+from trainjobs.agent.secrets import Secrets
 from trainjobs.core.checkpoints.layout import log_key, parse_log_key
 from trainjobs.core.uris import file_uri
 from trainjobs.storage.opening import open_store
@@ -32,7 +33,7 @@ def test_a_log_is_found_by_its_key(attempt: int, node: int) -> None:
 
 def test_secrets_never_reach_a_stored_log(tmp_path: Path) -> None:
     printed = Printed()
-    upload = LogUpload(printed, attempt=3, node_rank=1, environment={"WANDB_API_KEY": "s3cr3t-value"})
+    upload = LogUpload(printed, Secrets({"WANDB_API_KEY": "s3cr3t-value"}), attempt=3, node_rank=1)
     upload.begin(open_store(file_uri(tmp_path)))
     printed.write(b"logged in with s3cr3t-value\n")
 
@@ -44,7 +45,7 @@ def test_secrets_never_reach_a_stored_log(tmp_path: Path) -> None:
 
 def test_a_log_is_stored_while_the_attempt_goes_on(tmp_path: Path) -> None:
     printed = Printed()
-    upload = LogUpload(printed, attempt=1, node_rank=0, environment={}, every_seconds=0.01)
+    upload = LogUpload(printed, Secrets({}), attempt=1, node_rank=0, every_seconds=0.01)
     upload.begin(open_store(file_uri(tmp_path)))
     printed.write(b"step 1\n")
     stored = tmp_path / "logs" / "attempt-0001" / "node-0.log.gz"

@@ -13,6 +13,7 @@ from trainjobs.agent.oom import oom_kills
 from trainjobs.agent.options import parse_options
 from trainjobs.agent.places import local_path, volume_uri
 from trainjobs.agent.record import Ending, final_record
+from trainjobs.agent.secrets import Secrets
 from trainjobs.core.metrics_history import MetricRecord
 from trainjobs.core.recipe.model import Limits
 from trainjobs.errors import Fenced, InvalidRecipe, TrainingError, UsageError
@@ -163,20 +164,20 @@ def test_a_hub_uri_without_a_repository_is_refused(uri):
 def test_a_record_carries_advice_and_no_secret():
     ending = Ending(TrainingError("the key sesame-open was refused"), last_lines="used sesame-open\nbye")
     environment = {"AWS_SECRET_ACCESS_KEY": "sesame-open", "API_TOKEN": "bye", "HOME": "refused!"}
-    record = final_record(ending, attempt=1, node_rank=0, stage=None, environment=environment)
+    record = final_record(ending, attempt=1, node_rank=0, stage=None, secrets=Secrets(environment))
     assert record.message == "the key *** was refused"
     assert record.last_lines == "used ***\nbye"
     assert record.advice
 
 
 def test_the_record_of_an_agent_that_was_refused_names_the_attempt_that_owns_the_run():
-    record = final_record(Ending(Fenced("x", 3)), attempt=1, node_rank=0, stage=None)
+    record = final_record(Ending(Fenced("x", 3)), attempt=1, node_rank=0, stage=None, secrets=Secrets({}))
     assert record.newest_attempt == 3
     assert "another attempt" in record.advice
 
 
 def test_a_record_fits_a_termination_message():
     ending = Ending(TrainingError("m" * 3000), last_lines="ä" * 9000)
-    text = final_record(ending, attempt=1, node_rank=0, stage=None, environment={}).encode()
+    text = final_record(ending, attempt=1, node_rank=0, stage=None, secrets=Secrets({})).encode()
     assert len(text.encode()) <= 4096
     assert json.loads(text)["message"].startswith("mmm")

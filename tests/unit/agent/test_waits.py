@@ -7,6 +7,7 @@ from tests.unit.agent.test_launch import recipe
 from trainjobs.agent.child import Child
 from trainjobs.agent.launch import Launch, Rendezvous, until_first_step
 from trainjobs.agent.log_upload import Printed
+from trainjobs.agent.secrets import Secrets
 from trainjobs.agent.status import Status
 
 
@@ -32,10 +33,10 @@ def test_several_nodes_are_said_to_meet() -> None:
 def test_a_compiler_below_the_training_is_seen(tmp_path: Path) -> None:
     compiler = tmp_path / "ninja"
     compiler.symlink_to(shutil.which("sleep") or "")
-    child = Child(Launch((str(compiler), "600"), {}), tmp_path / "node.log", Printed(), adopts=False)
-    other = Child(
-        Launch((shutil.which("sleep") or "", "600"), {}), tmp_path / "other.log", Printed(), adopts=False
-    )
+    none = Secrets({})
+    child = Child(Launch((str(compiler), "600"), {}), tmp_path / "node.log", Printed(), none, adopts=False)
+    sleep = Launch((shutil.which("sleep") or "", "600"), {})
+    other = Child(sleep, tmp_path / "other.log", Printed(), none, adopts=False)
     try:
         assert child.compiles()
         assert not other.compiles()
