@@ -12,7 +12,8 @@ LISTS = {
     "projectedSources": allowlist.PROJECTED_SOURCES,
     "volumeTypes": allowlist.VOLUME_TYPES,
 }
-RESERVED = {
+NAMES = {
+    "plannedVolumes": allowlist.PLANNED_VOLUMES,
     "reservedAnnotations": allowlist.RESERVED_ANNOTATIONS,
     "reservedEnvironment": allowlist.RESERVED_ENVIRONMENT,
     "reservedLabels": allowlist.RESERVED_LABELS,
@@ -21,4 +22,4 @@ RESERVED = {
 }
 
 if __name__ == "__main__":
-    print(json.dumps({name: sorted(held) for name, held in LISTS.items()} | RESERVED, indent=2))
+    print(json.dumps({name: sorted(held) for name, held in LISTS.items()} | NAMES, indent=2))

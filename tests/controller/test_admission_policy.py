@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.charts.rendering import of_kind, render
+from tests.controller.asked_pods import asked
 from tests.controller.control_plane import ControlPlane
 from tests.controller.operator_process import wait_for
 from tests.controller.world import World, run
@@ -14,6 +15,12 @@ from trainjobs.core.plan.render import refusals
 from trainjobs.core.settings import Settings
 
 SAFE = {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
+TEMPLATE: dict[str, Any] = {
+    "spec": {
+        "volumes": [{"name": "datasets", "persistentVolumeClaim": {"claimName": "datasets"}}],
+        "containers": [{"name": "pytorch", "volumeMounts": [{"name": "datasets", "mountPath": "/datasets"}]}],
+    }
+}
 LISTS: dict[str, Any] = {
     "serviceAccounts": ["trainer"],
     "priorityClasses": ["batch"],
@@ -97,7 +104,7 @@ def guarded(plane: ControlPlane, world: World) -> Iterator[World]:
     """A namespace whose lists the policy has, once the API server goes by it."""
     values = {
         "admissionPolicy": {"enabled": True},
-        "namespaces": {world.namespace: LISTS},
+        "namespaces": {world.namespace: {**LISTS, "podTemplate": TEMPLATE}},
         "watch": {"namespaces": [world.namespace]},
         "fullnameOverride": world.namespace,
     }
@@ -136,6 +143,22 @@ def test_the_api_server_refuses_what_the_operator_would_and_takes_all_else(
     assert tried(World(plane, f"{guarded.namespace}-free"), REFUSED["a priority"]) == ""
 
 
+def test_both_judge_alike_whatever_is_asked(guarded: World) -> None:
+    for name, spec in asked():
+        said = tried(guarded, spec)
+        judged = refusals(as_read(spec), platform())
+        assert judged or not said, f"{name}: the policy refuses what the operator takes: {said}"
+        denied = [str(one) for one in judged if one.reason == "PolicyDenied"]
+        # What a null takes away of the plan, only who has the plan can say.
+        assert said or not denied or takes_away(spec), f"{name}: the policy takes what {denied} refuses"
+
+
+def takes_away(asked_for: Any) -> bool:
+    if isinstance(asked_for, dict):
+        return any(map(takes_away, asked_for.values()))
+    return any(map(takes_away, asked_for)) if isinstance(asked_for, list) else asked_for is None
+
+
 def test_a_run_from_before_the_policy_can_still_be_let_go(plane: ControlPlane, world: World):
     world.create(run("old", **REFUSED["the host's network"]))
     values = {"admissionPolicy": {"enabled": True}, "fullnameOverride": world.namespace}
@@ -152,7 +175,13 @@ def test_a_run_from_before_the_policy_can_still_be_let_go(plane: ControlPlane, w
 
 def platform() -> Settings:
     return Settings.model_validate(
-        {"storageUri": "s3://runs", "image": "x", "trustRemoteCode": False, **LISTS}
+        {
+            "storageUri": "s3://runs",
+            "image": "x",
+            "trustRemoteCode": False,
+            "podTemplates": [TEMPLATE],
+            **LISTS,
+        }
     )
 
 

@@ -47,6 +47,8 @@ CONTAINER_FIELDS = frozenset(
 VOLUME_TYPES = frozenset(
     {"configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
+PLANNED_VOLUMES = "(workspace|tmp|shared-memory|cache|storage-ca|(claim|config)-[0-9]+)"
+"""Names of the volumes that plans have for every container to mount."""
 PROJECTED_SOURCES = frozenset({"configMap", "downwardAPI", "secret"})
 POD_SECURITY_FIELDS = frozenset(
     {
