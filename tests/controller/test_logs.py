@@ -103,10 +103,12 @@ def ended(world: World, machine: Kubelet, name: str) -> None:
     machine.end(name)
 
 
-def followed(world: World, folder: Path, port: int | None = None) -> tuple[Path, "subprocess.Popen[bytes]"]:
+def followed(
+    world: World, folder: Path, *more: str, port: int | None = None
+) -> tuple[Path, "subprocess.Popen[bytes]"]:
     """Where a followed log is written, and what follows it."""
     config = world.plane.write_kubeconfig(folder / "follower", world.plane.token, port=port)
-    options = ["--follow", "--kubeconfig", str(config), "-n", world.namespace]
+    options = ["--follow", "--kubeconfig", str(config), "-n", world.namespace, *more]
     shown = folder / "shown"
     with shown.open("wb") as file:
         command = [sys.executable, "-m", "trainjobs", "logs", "sftrun/chat", *options]
@@ -244,15 +246,15 @@ def test_a_followed_log_goes_on_over_cuts_and_attempts_and_ends_with_the_run(
     world: World, machine: Kubelet, tmp_path: Path
 ):
     uid = begun(world)
-    first = started(world, machine, uid, "a 1", "a 2")
-    shown, process = followed(world, tmp_path)
+    first = started(world, machine, uid, "a 0", "a 1", "a 2")
+    shown, process = followed(world, tmp_path, "--tail", "2")
     try:
         wait_for(lambda: shown.read_text() == "a 1\na 2\n", "the first lines", seconds=60)
         machine.cut()
         machine.print(first, "a 3")
         wait_for(lambda: "a 3" in shown.read_text(), "what came after the cut", seconds=60)
         # The second has ended before anybody looks: what it said is not left out.
-        ended(world, machine, started(world, machine, uid, "short", attempt=2))
+        ended(world, machine, started(world, machine, uid, "s 1", "s 2", "s 3", attempt=2))
         second = started(world, machine, uid, "b 1", attempt=3)
         world.patch_status("chat", {"attempt": 3})
         ended(world, machine, first)
@@ -264,7 +266,7 @@ def test_a_followed_log_goes_on_over_cuts_and_attempts_and_ends_with_the_run(
     finally:
         process.kill()
         process.wait()
-    assert shown.read_text() == "a 1\na 2\na 3\nshort\nb 1\nb 2\n"
+    assert shown.read_text() == "a 1\na 2\na 3\ns 1\ns 2\ns 3\nb 1\nb 2\n"
 
 
 def test_a_followed_log_goes_on_without_a_machine_that_is_lost_and_when_the_cluster_answers_again(

@@ -77,7 +77,10 @@ class PodLogs:
                 return
             if problem is not None and log not in self._after:
                 self._tell_once(f"{log} {_state(pod)}: {'passed over' if goes_on else 'waiting for it'}")
-            if not goes_on:
+            if goes_on:
+                # The next attempt's log is new from its first line on.
+                wanted = replace(wanted, tail=None)
+            else:
                 await asyncio.sleep(LOOK_SECONDS)
             run, log, pod = await self._look_again(replace(wanted, attempt=log.attempt + goes_on))
 
