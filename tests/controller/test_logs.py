@@ -242,6 +242,29 @@ def test_who_may_not_read_is_told_what(world: World, tmp_path: Path):
     )
 
 
+def test_who_may_see_runs_and_no_pods_reads_storage(
+    world: World, machine: Kubelet, storage: str, tmp_path: Path
+):
+    started(world, machine, begun(world, storage={"uri": storage}), "not for everybody")
+    place = ("-n", world.namespace, "create")
+    world.plane.kubectl(*place, "serviceaccount", "reader")
+    world.plane.kubectl(*place, "role", "reader", "--verb=get,list", "--resource=sftruns.trainjobs.dev")
+    account = f"--serviceaccount={world.namespace}:reader"
+    world.plane.kubectl(*place, "rolebinding", "reader", "--role=reader", account)
+    token = world.plane.kubectl(*place, "token", "reader").strip()
+    config = str(world.plane.write_kubeconfig(tmp_path / "reader", token))
+    asked = ["logs", "sftrun/chat", "-n", world.namespace, "--kubeconfig", config]
+
+    neither = CliRunner().invoke(app, asked)
+    open_store(storage).put(log_key(1, 0), gzip.compress(b"brought\n"))
+    stored, followed = (CliRunner().invoke(app, [*asked, *more]) for more in ([], ["--follow"]))
+
+    assert isinstance(neither.exception, AccessDenied)
+    assert (stored.exit_code, stored.stdout) == (0, "brought\n"), stored.output
+    assert 'cannot list resource "pods"' in stored.stderr
+    assert isinstance(followed.exception, AccessDenied)
+
+
 def test_a_followed_log_goes_on_over_cuts_and_attempts_and_ends_with_the_run(
     world: World, machine: Kubelet, tmp_path: Path
 ):

@@ -37,6 +37,8 @@ class PodLogs:
     _after: dict[LogName, str] = field(default_factory=dict)
     """By log: the stamp of the last line that was shown."""
     _told: str = ""
+    _denied: Forbidden | None = None
+    """Why pods may not be seen: what storage holds may be, all the same."""
 
     async def names(self) -> dict[LogName, str]:
         """Every log there is, each with `Pod` or `Storage`; where the latter cannot be read, only pods'."""
@@ -64,6 +66,8 @@ class PodLogs:
             UsageError, AccessDenied, StorageUnavailable: as `show`, where it is over already.
         """
         run, log, pod = await self._look(wanted)
+        if self._denied is not None:
+            raise as_told(self._pods_named, self._denied)
         while True:
             superseded = run.status.attempt > log.attempt
             over = (superseded or holds(run.status, ConditionType.FINISHED)) and (pod is None or pod.ended)
@@ -84,6 +88,10 @@ class PodLogs:
                 await asyncio.sleep(LOOK_SECONDS)
             run, log, pod = await self._look_again(replace(wanted, attempt=log.attempt + goes_on))
 
+    @property
+    def _pods_named(self) -> str:
+        return f"pods of {self.name} in namespace {self.reader.namespace}"
+
     async def _look(self, wanted: Wanted) -> tuple[ClusterRun, LogName, PodState | None]:
         """The run, the log that is meant, and its pod."""
         run = await self.reader.run(self.name)
@@ -103,14 +111,18 @@ class PodLogs:
 
     async def _pods(self, run: ClusterRun) -> Sequence[PodState]:
         selector = f"{labels.RUN_UID}={run.uid}"
-        with told(f"pods of {self.name} in namespace {self.reader.namespace}"):
-            found = await self.reader.kube.list_all(PODS, self.reader.namespace, labels=selector)
+        with told(self._pods_named):
+            try:
+                found = await self.reader.kube.list_all(PODS, self.reader.namespace, labels=selector)
+            except Forbidden as error:
+                self._denied = error
+                return []
         return [pod_state(one) for one in found]
 
     async def _print(self, pod: PodState | None, log: LogName, wanted: Wanted) -> KubeError | str | None:
         """Print what a pod has to say that was not shown yet; why it says nothing, or None."""
         if pod is None or pod.started is None:
-            return _state(pod)
+            return self._denied or _state(pod)
         self._tell_once(f"{log}, from pod {pod.name}")
         try:
             lines = log_lines(
@@ -143,7 +155,7 @@ class PodLogs:
             if isinstance(problem, KubeError):
                 raise as_told(what, problem)
             raise UsageError(f"{what} {problem}; look again later, or --follow it")
-        said = f"{what} {problem if isinstance(problem, str) else f'does not answer ({problem.said})'}"
+        said = f"{what} {_why(problem)}"
         try:
             logs = _stored(run.status.storage)
             text = logs.text(replace(wanted, attempt=log.attempt, follow=False))
@@ -198,3 +210,11 @@ def _state(pod: PodState | None) -> str:
     why = pod.waiting_reason or ("Pending" if pod.scheduled else "not scheduled")
     message = " ".join((pod.waiting_message or pod.scheduling_message).split())
     return f"has not started ({why}{f': {message}' if message else ''})"
+
+
+def _why(problem: KubeError | str) -> str:
+    """Why a pod's log is not shown."""
+    if isinstance(problem, KubeError):
+        words = "may not be asked for" if isinstance(problem, Forbidden) else "does not answer"
+        return f"{words} ({' '.join(problem.said.split())})"
+    return problem
