@@ -184,3 +184,31 @@ def test_a_service_account_that_is_missing_is_said_and_waited_for(operator: Oper
     world.plane.request("POST", f"/api/v1/namespaces/{world.namespace}/serviceaccounts", account)
     world.patch("chat", {"metadata": {"annotations": {"look": "again"}}})
     world.wait_for_job("chat")
+
+
+def test_an_attempt_that_cannot_be_planned_any_more_ends_the_run_with_its_reason(
+    operator: Operator, world: World
+):
+    operator.start()
+    # Half of the batch is twice the passes, which are more than a step may have.
+    training = {"maxSteps": 10, "batchSizePerDevice": 2, "gradientAccumulationSteps": 40000}
+    (pod,) = world.begin(run("chat", training=training, runPolicy={"onOutOfMemory": "HalveBatch"}))
+    record = {"attempt": 1, "nodeRank": 0, "exitCode": 21, "reason": "AcceleratorOutOfMemory"}
+    world.end_pod(pod, 21, record)
+    said = world.wait_for_condition("chat", "Failed")
+    assert said["reason"] == "InvalidSpec"
+    assert "80000 forward passes per optimiser step" in said["message"]
+    assert len(world.jobs("chat")) == 1
+
+
+def test_a_model_that_no_pod_can_read_is_said_of_the_run_that_starts_from_it(
+    operator: Operator, world: World
+):
+    operator.start()
+    world.create(run("base"))
+    world.succeed("base", model="file://./model")
+    world.wait_for_condition("base", "Succeeded")
+    world.create(run("next", baseModel={"fromRun": {"kind": "SFTRun", "name": "base"}}))
+    said = world.wait_for_condition("next", "Failed")
+    assert "file://./model" in said["message"]
+    assert world.jobs("next") == []

@@ -24,6 +24,7 @@ from trainjobs.core.decide.order import ORDER, Part
 from trainjobs.core.plan.neutral import job_name, make_plan
 from trainjobs.core.plan.objects import Object, child, text
 from trainjobs.core.plan.render import render
+from trainjobs.errors import InvalidRecipe
 from trainjobs.kube.client import Kube, Patch, replacing
 from trainjobs.kube.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from trainjobs.kube.resources import PODS, PYTORCHJOBS, RUNS, Resource, resource_of
@@ -144,7 +145,12 @@ class Applier:
         """Create what an attempt consists of, or find it created: an operator may have ended here before."""
         settings = self.settings.for_namespace(run.metadata.namespace)
         settings = settings.model_copy(update={"status_ca": self.authority.pem})
-        objects = render(make_plan(run, start, settings))
+        try:
+            objects = render(make_plan(run, start, settings))
+        except InvalidRecipe as error:
+            # Nothing was wrong with the run as far as it was known when it was gathered.
+            self.memory.refuse(run, f"attempt {start.attempt}", error, now)
+            raise LookAgain(f"attempt {start.attempt} cannot be planned: {error}") from error
         job: JobReference | None = None
         for body in objects:
             there = await self._create(run, start, body, now)
@@ -174,7 +180,7 @@ class Applier:
         if there is not None and resource is PYTORCHJOBS:
             others = self.memory.taken.get(run.metadata.uid, ())
             self.memory.taken[run.metadata.uid] = (*others, replace(job_state(there), attempt=start.attempt))
-        elif there is not None:
+        else:
             # Its name is the same for every attempt: asked again ever later, and said in a condition.
             foreign = Forbidden("it exists and is not controlled by the run; delete it, and it is made again")
             self.memory.refuse(run, f"{resource.kind} {name}", foreign, now)

@@ -7,7 +7,7 @@ from typing import Final
 from trainjobs.api.runs import Run
 from trainjobs.api.status import StorageStatus
 from trainjobs.controller.observing import controller_uid, optional_time
-from trainjobs.controller.refused import RefusedByServer, refused
+from trainjobs.controller.refused import Refused, refused
 from trainjobs.core.decide.observed import CleanUp
 from trainjobs.core.plan.clean_up import clean_up_job, job_name
 from trainjobs.core.plan.objects import Object, child, children, text
@@ -34,7 +34,7 @@ class CleanUps:
 
     kube: Kube
     image: str
-    refused: dict[str, RefusedByServer] = field(default_factory=dict)
+    refused: dict[str, Refused] = field(default_factory=dict)
     """By the run's UID: what the API server would not take; it may be lost without harm."""
 
     async def start(self, run: Run, storage: StorageStatus, settings: Settings, now: datetime) -> bool:

@@ -19,7 +19,7 @@ from trainjobs.controller.reading import (
     read_status,
     what_is_left,
 )
-from trainjobs.controller.refused import RefusedByServer, Refusing, refused
+from trainjobs.controller.refused import Refused, Refusing, refused
 from trainjobs.controller.settings import OperatorSettings
 from trainjobs.core.decide import conditions
 from trainjobs.core.decide.dependencies import references
@@ -78,11 +78,11 @@ class Memory:
     """Since when agents report here; None: they do not."""
     taken: dict[str, tuple[JobState, ...]] = field(default_factory=dict)
     """By the run's UID: jobs of others that stand under names of its own."""
-    refused: dict[str, RefusedByServer] = field(default_factory=dict)
-    """By the run's UID: what the API server would not take."""
+    refused: dict[str, Refused] = field(default_factory=dict)
+    """By the run's UID: what the API server would not take, or could not be planned."""
 
     def refuse(self, run: Run, what: str, error: Refusing, now: datetime) -> None:
-        """Remember what the API server would not take."""
+        """Remember what would not be taken."""
         uid, generation = run.metadata.uid, run.metadata.generation
         self.refused[uid] = refused(error, what, generation, self.refused.get(uid), now)
 

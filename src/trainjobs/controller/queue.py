@@ -20,6 +20,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 120.0
+FIRST_YIELD: Final = 0.05
+LONGEST_YIELD: Final = 30.0
+OFTEN: Final = 6
+"""Times in a row that work is overtaken before the log says so."""
 WORK_TIMEOUT: Final = 120.0
 """Seconds after which work on one key is given up: a request that hangs must not hold a worker for ever."""
 
@@ -52,6 +56,7 @@ class _Entry:
     started_at: float | None = None
     timer: asyncio.TimerHandle | None = None
     failures: int = 0
+    overtaken: int = 0
     again: bool = False
 
 
@@ -65,6 +70,7 @@ class WorkQueue(Generic[Key]):
         workers: int,
         observer: Observer | None = None,
         expected: tuple[type[Exception], ...] = (),
+        overtaken: tuple[type[Exception], ...] = (),
         first_backoff: float = FIRST_BACKOFF,
     ) -> None:
         """Make a queue.
@@ -74,12 +80,15 @@ class WorkQueue(Generic[Key]):
             workers: how many keys are worked on at a time.
             observer: is told what happens.
             expected: errors that are worth one line in the log, not a traceback.
+            overtaken: errors that say that somebody was faster: no failures, worth another try at once, but
+                ever later where it goes on.
             first_backoff: seconds from a failure to the next try; doubles with every failure.
         """
         self._work = work
         self._workers = workers
         self._observer: Observer = observer or Unobserved()
         self._expected = expected
+        self._overtaken = overtaken
         self._first_backoff = first_backoff
         self._entries: dict[Key, _Entry] = {}
         self._ready: asyncio.Queue[Key | None] = asyncio.Queue()
@@ -177,6 +186,16 @@ class WorkQueue(Generic[Key]):
         try:
             async with asyncio.timeout(WORK_TIMEOUT):
                 after = await self._work(key)
+        except self._overtaken as error:
+            entry.overtaken += 1
+            delay = backoff(entry.overtaken, FIRST_YIELD, LONGEST_YIELD)
+            if entry.overtaken >= OFTEN:
+                _log.warning(
+                    "%s: overtaken %d times in a row, tried again in %.1f s: %s",
+                    key, entry.overtaken, delay, error,
+                )  # fmt: skip
+            entry.again = False
+            return delay
         except Exception as error:  # noqa: BLE001  # counted, and the key is tried again
             entry.failures += 1
             self._observer.retried()
@@ -191,13 +210,13 @@ class WorkQueue(Generic[Key]):
             )
             entry.again = False
             return delay
-        entry.failures = 0
+        entry.failures = entry.overtaken = 0
         return None if after is None else after.total_seconds()
 
 
-def backoff(failures: int, first: float) -> float:
+def backoff(failures: int, first: float, longest: float = LONGEST_BACKOFF) -> float:
     """Seconds to the next try after that many failures in a row, before chance shortens them."""
-    return min(first * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
+    return min(first * 2.0 ** min(failures - 1, 30), longest)
 
 
 def _oldest(times: Iterable[float | None]) -> float:

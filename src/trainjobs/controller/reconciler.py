@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Protocol
+from typing import Final, Protocol
 
 from trainjobs.api.labels import FINALIZER
 from trainjobs.controller.apply import Applier, LookAgain
@@ -20,7 +20,8 @@ from trainjobs.core.decide.observed import Observed
 from trainjobs.kube.errors import Conflict
 
 AT_ONCE = timedelta()
-SOON = timedelta(milliseconds=50)
+OVERTAKEN: Final = (Conflict, LookAgain)
+"""Somebody was faster: not an error."""
 
 
 class Watcher(Protocol):
@@ -56,14 +57,15 @@ class Reconciler:
         """Look at a run; when to look again, if nothing happens before.
 
         Raises:
+            Conflict, LookAgain: somebody was faster; the next look sees what they did.
             KubeError: the API server did not do what it was asked; the next look starts from what came of it.
         """
         begun, outcome = monotonic(), "Error"
         try:
             outcome, after = await self._look(key)
-        except (Conflict, LookAgain):
-            # Somebody was faster: not an error, and the next look sees what they did.
-            outcome, after = "Overtaken", SOON
+        except OVERTAKEN:
+            outcome = "Overtaken"
+            raise
         finally:
             self.watcher.looked(key, outcome, monotonic() - begun)
         return after

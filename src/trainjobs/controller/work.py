@@ -20,7 +20,7 @@ from trainjobs.controller.heartbeats import Heartbeats
 from trainjobs.controller.keys import RunKey
 from trainjobs.controller.pods import PodLookup
 from trainjobs.controller.queue import WorkQueue
-from trainjobs.controller.reconciler import Reconciler
+from trainjobs.controller.reconciler import OVERTAKEN, Reconciler
 from trainjobs.controller.resync import resync_forever
 from trainjobs.controller.runs import RunTable
 from trainjobs.controller.settings import OperatorSettings
@@ -69,7 +69,11 @@ class Work:
             clock=_now,
         )
         self.queue: WorkQueue[RunKey] = WorkQueue(
-            reconciler.reconcile, workers=settings.workers, observer=telemetry, expected=(KubeError,)
+            reconciler.reconcile,
+            workers=settings.workers,
+            observer=telemetry,
+            expected=(KubeError,),
+            overtaken=OVERTAKEN,
         )
 
     def wake(self, key: RunKey) -> None:

@@ -1,10 +1,15 @@
 """The work queue: each key once, one worker a key, later and later after failures."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from trainjobs.controller.queue import LONGEST_BACKOFF, WorkQueue, backoff
+from trainjobs.controller.queue import FIRST_YIELD, LONGEST_BACKOFF, LONGEST_YIELD, WorkQueue, backoff
+
+
+class Overtaken(Exception):
+    """Somebody was faster."""
 
 
 class Recorder:
@@ -15,6 +20,9 @@ class Recorder:
         self.active: set[str] = set()
         self.most = 0
         self.fail: dict[str, int] = {}
+        self.overtaken: dict[str, int] = {}
+        self.times: list[float] = []
+        """Of every try, by the loop's clock."""
         self.after: dict[str, list[timedelta]] = {}
         self.gate = asyncio.Event()
         self.gate.set()
@@ -27,6 +35,10 @@ class Recorder:
         try:
             await self.gate.wait()
             await asyncio.sleep(0)
+            self.times.append(asyncio.get_running_loop().time())
+            if self.overtaken.get(key, 0) > 0:
+                self.overtaken[key] -= 1
+                raise Overtaken
             if self.fail.get(key, 0) > 0:
                 self.fail[key] -= 1
                 raise ValueError("not now")
@@ -50,7 +62,12 @@ def running(
     async def main() -> Recorder:
         recorder = Recorder()
         queue: WorkQueue[str] = WorkQueue(
-            recorder.work, workers=workers, observer=recorder, expected=(ValueError,), first_backoff=backoff
+            recorder.work,
+            workers=workers,
+            observer=recorder,
+            expected=(ValueError,),
+            overtaken=(Overtaken,),
+            first_backoff=backoff,
         )
         working = asyncio.create_task(queue.run())
         async with asyncio.timeout(60):
@@ -128,6 +145,19 @@ def test_work_that_fails_is_tried_again():
 def test_every_failure_doubles_the_pause_up_to_a_bound():
     assert [backoff(failures, 0.5) for failures in range(1, 6)] == [0.5, 1.0, 2.0, 4.0, 8.0]
     assert backoff(40, 0.5) == backoff(4000, 0.5) == LONGEST_BACKOFF
+
+
+def test_work_that_is_overtaken_again_and_again_is_tried_ever_later_and_is_no_failure():
+    async def body(queue: WorkQueue[str], recorder: Recorder) -> None:
+        recorder.overtaken["a"] = 5
+        queue.put("a")
+        await until(lambda: not queue.known)
+
+    recorder = running(body)
+    assert (recorder.done, recorder.retries) == (["a"], 0)
+    pauses = [after - before for before, after in itertools.pairwise(recorder.times)]
+    assert all(pause >= FIRST_YIELD * 2**number for number, pause in enumerate(pauses))
+    assert backoff(40, FIRST_YIELD, LONGEST_YIELD) == LONGEST_YIELD
 
 
 def test_an_event_does_not_wait_for_the_end_of_a_back_off():

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tests.unit.core.decide.building import at, condition, make_run
-from trainjobs.controller.refused import ASK_FIRST, ASK_LAST, DENIED_FOR, RefusedByServer, refused
+from trainjobs.controller.refused import ASK_FIRST, ASK_LAST, DENIED_FOR, Refused, refused
 from trainjobs.core.decide import decide
 from trainjobs.core.decide.observed import Observed
+from trainjobs.errors import InvalidRecipe
 from trainjobs.kube.errors import Denied, Forbidden, Invalid, NotFound
 
 SAID = {
@@ -19,7 +20,7 @@ SAID = {
 }
 
 
-def again_and_again(kind: Any, minutes: float, *, generation: int = 1) -> RefusedByServer:
+def again_and_again(kind: Any, minutes: float, *, generation: int = 1) -> Refused:
     """Refused from the start on, and whenever it is asked again, for so long."""
     last, time = None, at(0)
     while True:
@@ -70,3 +71,19 @@ def test_a_changed_run_is_asked_for_anew(kind: Any) -> None:
     changed = refused(kind("no", "no"), "PyTorchJob x", 2, last, last.until)
     assert (changed.since, changed.wait) == (last.until, ASK_FIRST)
     assert changed.until - changed.since == timedelta(seconds=10)
+
+
+def test_what_cannot_be_planned_is_said_and_tried_ever_later() -> None:
+    last, waits = None, []
+    for _ in range(8):
+        now = last.until if last is not None else at(0)
+        last = refused(InvalidRecipe("spec.training: too much"), "attempt 2", 1, last, now)
+        waits.append(last.until - now)
+
+    assert waits[:3] == [ASK_FIRST, 2 * ASK_FIRST, 4 * ASK_FIRST]
+    assert waits[-1] == ASK_LAST
+    decision = decide(Observed(make_run(), refusals=(last.refusal,)), at(0))
+    assert condition(decision.status, "Accepted") == ("False", "InvalidSpec")
+    assert condition(decision.status, "Failed")[0] == "False"
+    assert last.refusal.message == "attempt 2 cannot be planned: spec.training: too much"
+    assert at(0) + decision.requeue_after == last.until

@@ -77,9 +77,9 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
 
     Each is permanent: only a change of the run, or of the platform, makes it go away.
     """
-    first = StartAttempt(attempt=1, halve_batch=0, queued=False)
+    next_ = StartAttempt(attempt=1, halve_batch=run.status.batch_halvings, queued=False)
     try:
-        found = rendering(make_plan(with_assumed_models(run), first, settings)).violations
+        found = rendering(make_plan(with_assumed_models(run), next_, settings)).violations
     except InvalidRecipe as error:
         return (Refusal(Reason.INVALID_SPEC, str(error), permanent=True),)
     return tuple(Refusal(one.reason, str(one), permanent=True) for one in found)

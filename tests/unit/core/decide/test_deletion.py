@@ -210,6 +210,7 @@ class Leave(RuleBasedStateMachine):
             self.run = with_status(self.run, decision.status)
             again = decide(replace(observed, run=self.run), self.now)
             assert (again.status, again.events) == (decision.status, ()), "the same is told twice"
+            assert again.requeue_after != timedelta(), "a look that can do nothing is repeated at once"
 
     def check_last_word(self, decision) -> None:
         (event,) = decision.events

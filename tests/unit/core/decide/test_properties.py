@@ -148,6 +148,7 @@ class Life(RuleBasedStateMachine):
         decision = decide(self.world.observe(), self.world.now)
         assert decision.status == self.world.run.status
         assert (decision.start, decision.stop, decision.events) == (None, (), ())
+        assert decision.requeue_after != timedelta(), "a look that can do nothing is repeated at once"
 
     # the cluster
 
