@@ -6,8 +6,9 @@ from trainjobs.api import labels
 from trainjobs.api.conditions import Reason
 from trainjobs.core.plan.neutral import Plan
 from trainjobs.core.plan.objects import Object, child, children, text
+from trainjobs.core.plan.policy.mounts import lies_below, normalised
 from trainjobs.core.plan.policy.violation import Violation
-from trainjobs.core.plan.sources import inputs
+from trainjobs.core.plan.sources import CLAIMS, inputs
 from trainjobs.core.uris import Scheme, file_path, parse_uri
 
 MAX_ANNOTATIONS = 256 * 1024
@@ -37,17 +38,26 @@ def relative_files(plan: Plan) -> Iterator[Violation]:
 
 
 def lost_storage(plan: Plan, final: Object) -> Iterator[Violation]:
-    """A folder for checkpoints outlives the pod: some volume is mounted there."""
+    """A folder for checkpoints outlives the pod: a lasting volume lies there, and the one that is named."""
     store = parse_uri(plan.recipe.store)
-    if store.scheme is not Scheme.FILE:
-        return
-    path = str(file_path(plan.recipe.store) or store.path)
-    if store.is_relative or not any(_lies_below(path, mount) for mount in _lasting_mounts(final)):
-        yield _invalid(
-            "spec.checkpoints.storage.uri",
-            f"no lasting volume is mounted at {path}, so checkpoints would go with the pod; give "
-            "s3://bucket/prefix or pvc://claim/path",
-        )
+    if store.scheme is Scheme.CLAIM:
+        place = f"{CLAIMS}/{store.place}"
+        mount = _nearest(final, f"{place}/{store.path}")
+        elsewhere = any(mount.get(name) for name in ("subPath", "subPathExpr"))
+        if elsewhere or normalised(text(mount, "mountPath")) != place or _claim(final, mount) != store.place:
+            yield _invalid(
+                "spec.podTemplate",
+                f"mounts something else at {place}, where the checkpoints of {plan.recipe.store} go; choose "
+                "another path",
+            )
+    elif store.scheme is Scheme.FILE:
+        path = str(file_path(plan.recipe.store) or store.path)
+        if store.is_relative or not _claim(final, _nearest(final, path)):
+            yield _invalid(
+                "spec.checkpoints.storage.uri",
+                f"no lasting volume is mounted at {path}, so checkpoints would go with the pod; give "
+                "s3://bucket/prefix or pvc://claim/path",
+            )
 
 
 def annotations(final: Object) -> Iterator[Violation]:
@@ -62,20 +72,23 @@ def annotations(final: Object) -> Iterator[Violation]:
         )
 
 
-def _lasting_mounts(final: Object) -> Iterator[str]:
-    spec = child(final, "spec")
-    lasting = {
-        text(volume, "name") for volume in children(spec, "volumes") if "persistentVolumeClaim" in volume
-    }
-    for container in children(spec, "containers"):
-        if text(container, "name") == labels.CONTAINER:
-            for mount in children(container, "volumeMounts"):
-                if text(mount, "name") in lasting:
-                    yield text(mount, "mountPath")
+def _nearest(final: Object, path: str) -> Object:
+    """The mount in which a path of the agent's container lies: the deepest; empty for none."""
+    found: list[tuple[str, Object]] = [
+        (normalised(text(mount, "mountPath")), mount)
+        for container in children(child(final, "spec"), "containers")
+        if text(container, "name") == labels.CONTAINER
+        for mount in children(container, "volumeMounts")
+    ]
+    above = [(place, mount) for place, mount in found if lies_below(normalised(path), place)]
+    return max(above, key=lambda one: len(one[0]), default=("", {}))[1]
 
 
-def _lies_below(path: str, mount: str) -> bool:
-    return f"{path}/".startswith(f"{mount.rstrip('/')}/")
+def _claim(final: Object, mount: Object) -> str:
+    """The claim that is mounted; empty where it is none."""
+    volumes = {text(one, "name"): one for one in children(child(final, "spec"), "volumes")}
+    volume = volumes.get(text(mount, "name"), {})
+    return text(child(volume, "persistentVolumeClaim"), "claimName")
 
 
 def _invalid(field: str, message: str) -> Violation:

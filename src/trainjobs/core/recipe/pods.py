@@ -4,6 +4,7 @@ Both stand in the pod as it is merged in the end: what `spec.resources` asks for
 template gives, and over both `spec.podTemplate`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
@@ -85,8 +86,8 @@ def _mapping(value: JsonValue) -> dict[str, JsonValue]:
 
 def _whole(name: str, quantity: JsonValue) -> int:
     text = str(quantity)
-    if isinstance(quantity, bool) or not text.isdecimal():
+    if isinstance(quantity, bool) or not re.fullmatch("[0-9]{1,9}", text):
         raise InvalidRecipe(
-            f"spec.resources.limits[{name}]: {quantity} is not allowed; give a whole number of accelerators"
+            f"spec.resources.limits[{name}]: {text:.40} is not allowed; give a whole number of accelerators"
         )
     return int(text)

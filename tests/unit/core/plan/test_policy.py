@@ -7,30 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.core.plan.builders import PLATFORM, a_plan, a_run
+from tests.unit.core.plan.policy.asking import AGENT, SAFE, SPEC, fields, of_container, of_pod, of_sidecar
 from trainjobs.api.conditions import Reason
 from trainjobs.core.plan.render import refusals, rendering, with_assumed_models
 from trainjobs.core.settings import Settings
-
-
-def fields(settings: Settings = PLATFORM, **spec: Any) -> list[str]:
-    return [one.field for one in rendering(a_plan(a_run(**spec), settings)).violations]
-
-
-def of_pod(**spec: Any) -> list[str]:
-    return fields(podTemplate={"spec": spec})
-
-
-def of_container(**container: Any) -> list[str]:
-    return of_pod(containers=[{"name": "pytorch", **container}])
-
-
-def of_sidecar(**container: Any) -> list[str]:
-    return of_pod(containers=[{"name": "side", "image": "x", **SAFE, **container}])
-
-
-SAFE = {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
-SPEC = "spec.podTemplate.spec"
-AGENT = f"{SPEC}.containers[pytorch]"
 
 
 def test_a_planned_pod_is_allowed_as_it_is() -> None:
@@ -154,6 +134,26 @@ def test_paths_beside_what_the_agent_is_told_are_free() -> None:
     free = ["/etc/trainjobs-of-mine", "/etc/ssl/certs", "/data"]
 
     assert of_container(volumeMounts=[{"name": "tmp", "mountPath": path} for path in free]) == []
+
+
+@pytest.mark.parametrize("path", ["/dev/termination-log", "/dev", "/dev/termination-log/x"])
+def test_nothing_is_mounted_over_the_agents_last_word(path: str) -> None:
+    assert of_container(volumeMounts=[{"name": "tmp", "mountPath": path}]) == [
+        f"{AGENT}.volumeMounts[{path}]"
+    ]
+    assert of_container(volumeMounts=[{"name": "tmp", "mountPath": "/dev/shm/mine"}]) == []
+
+
+def test_what_only_the_platforms_containers_share_is_theirs_alone() -> None:
+    shipper = {"name": "shipper", "image": "s", "volumeMounts": [{"name": "keys", "mountPath": "/keys"}]}
+    template = {"spec": {"volumes": [{"name": "keys", "emptyDir": {}}], "containers": [shipper]}}
+    platform = PLATFORM.model_copy(update={"pod_templates": [template]})
+    peeks = {"volumeMounts": [{"name": "keys", "mountPath": "/peek"}]}
+
+    for name, held in (("pytorch", peeks), ("side", {**SAFE, **peeks})):
+        assert of_pod(platform, containers=[{"name": name, **held}]) == [
+            f"{SPEC}.containers[{name}].volumeMounts[/peek].name"
+        ]
 
 
 def test_mounts_name_volumes_of_the_pod() -> None:
@@ -355,6 +355,34 @@ def test_checkpoints_in_a_folder_of_the_pod_are_refused_unless_a_claim_is_mounte
 
     assert fields(checkpoints=storage) == ["spec.checkpoints.storage.uri"]
     assert fields(checkpoints=storage, podTemplate={"spec": volume}) == []
+
+
+def test_nothing_lies_between_checkpoints_and_the_volume_that_they_go_to() -> None:
+    claim = {"storage": {"uri": "pvc://results/runs"}}
+    folder = {"storage": {"uri": "file:///mnt/results"}}
+    own = [
+        {"name": "results", "persistentVolumeClaim": {"claimName": "results"}},
+        {"name": "v", "emptyDir": {}},
+    ]
+
+    def refused(checkpoints: dict, *mounts: dict) -> list[str]:
+        container = {"name": "pytorch", "volumeMounts": [*mounts]}
+        return fields(
+            checkpoints=checkpoints, podTemplate={"spec": {"volumes": own, "containers": [container]}}
+        )
+
+    lasting = {"name": "results", "mountPath": "/mnt"}
+    assert refused(claim) == refused(folder, lasting) == []
+    assert refused(claim, {"name": "v", "mountPath": "/pvc/other"}) == []
+    assert refused(claim, {"name": "v", "mountPath": "/pvc/results/"}) != []
+    for path in ("/pvc/results", "/pvc/results/runs", "/pvc/results/runs/ml"):
+        assert refused(claim, {"name": "v", "mountPath": path}) == ["spec.podTemplate"]
+    assert refused(claim, {"mountPath": "/pvc/results", "name": "claim-0", "subPath": "x"}) == [
+        "spec.podTemplate"
+    ]
+    assert refused(folder, lasting, {"name": "v", "mountPath": "/mnt/results"}) == [
+        "spec.checkpoints.storage.uri"
+    ]
 
 
 def test_a_run_without_an_image_is_refused() -> None:

@@ -68,6 +68,8 @@ HARMLESS_FIELDS = {
 }
 HARMLESS_VOLUMES = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "secret"}
 
+OF_THE_AGENT = ("/etc/trainjobs", "/dev/termination-log")
+
 words = st.sampled_from
 volume_names = words(["trainjobs", "tmp", "workspace", "fabric", "shipping", "own", "injected"])
 paths = words(
@@ -83,6 +85,8 @@ paths = words(
         "/tmp",
         "/tmp/",
         "/data",
+        "/dev",
+        "/dev/termination-log/",
         "/dev/infiniband",
         "/etc/shipping",
     ]
@@ -323,7 +327,7 @@ def gained_mounts(old: dict, new: dict, before: dict, container: dict) -> Iterat
         elif mount not in before.get("volumeMounts", []):
             volume = there[mount["name"]]
             kinds = {*volume} - {"name"} - HARMLESS_VOLUMES
-            if mount["name"] == "trainjobs" or kinds - {"projected"}:
+            if mount["name"] in ("trainjobs", "shipping") or kinds - {"projected"}:
                 yield f"a mount of {mount['name']}"
 
 
@@ -339,7 +343,7 @@ def told(spec: dict, container: dict) -> dict[str, Any]:
     seen = [
         one
         for one in container.get("volumeMounts") or []
-        if posixpath.commonpath(["/etc/trainjobs", place(one)]) in ("/etc/trainjobs", place(one))
+        if any(posixpath.commonpath([kept, place(one)]) in (kept, place(one)) for kept in OF_THE_AGENT)
     ]
     word = [container.get(name) for name in ("terminationMessagePath", "terminationMessagePolicy")]
     return {"variables": variables, "seen": seen, "word": word, "command": container.get("command")}

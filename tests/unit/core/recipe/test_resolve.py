@@ -156,6 +156,12 @@ def test_on_one_machine_its_own_accelerators_count_not_those_asked_of_a_cluster(
 def test_a_broken_accelerator_is_refused() -> None:
     with pytest.raises(InvalidRecipe, match=r"spec\.resources\.limits\[nvidia\.com/gpu\]: 500m"):
         recipe(resources={"limits": {"nvidia.com/gpu": "500m"}})
+    with pytest.raises(InvalidRecipe, match=r"9{40} is not allowed"):
+        recipe(podTemplate=agent_with(limits={"nvidia.com/gpu": "9" * 5000}))
+
+
+def agent_with(**resources: dict) -> dict:
+    return {"spec": {"containers": [{"name": "pytorch", "resources": resources}]}}
 
 
 def test_the_agent_has_the_grace_that_the_pod_template_gives_its_pod() -> None:

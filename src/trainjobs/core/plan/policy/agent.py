@@ -7,9 +7,11 @@ from trainjobs.core.plan.allowlist import RESERVED_ENVIRONMENT
 from trainjobs.core.plan.environment import ATTACHED
 from trainjobs.core.plan.objects import Object, children, text
 from trainjobs.core.plan.pod import ATTACHED_VOLUME
-from trainjobs.core.plan.policy.mounts import normalised
+from trainjobs.core.plan.policy.mounts import lies_below, normalised
 from trainjobs.core.plan.policy.violation import TEMPLATE, Violation, changed
 
+LAST_WORD = "/dev/termination-log"
+"""Where a container leaves its termination message, unless it says where."""
 _KEPT = {
     "command": "runs the agent; give your own script as spec.runtime.command",
     "args": "runs the agent; give your own script as spec.runtime.command",
@@ -74,15 +76,17 @@ def _mounts(field: str, before: Object, after: Object) -> Iterator[Violation]:
             yield Violation(
                 f"{field}.volumeMounts", f"what is mounted from {ATTACHED_VOLUME} cannot be changed"
             )
+    word = text(before, "terminationMessagePath") or LAST_WORD
+    kept = {ATTACHED: "holds what the operator tells the agent", word: "holds the agent's last word"}
     for mount in given:
         path = text(mount, "mountPath")
-        if mount not in planned and _covers(normalised(path)):
-            yield Violation(
-                f"{field}.volumeMounts[{path}]",
-                f"would cover {ATTACHED}, which holds what the operator tells the agent; choose another path",
-            )
+        for place, why in kept.items():
+            if mount not in planned and _hides(normalised(path), place):
+                yield Violation(
+                    f"{field}.volumeMounts[{path}]", f"would cover {place}, which {why}; choose another path"
+                )
 
 
-def _covers(place: str) -> bool:
-    """Whether something mounted here may hide what the agent is told: above it, at it, or within it."""
-    return f"{ATTACHED}/".startswith(f"{place.rstrip('/')}/") or place.startswith(f"{ATTACHED}/")
+def _hides(path: str, place: str) -> bool:
+    """Whether something mounted here may hide what is there: above it, at it, or within it."""
+    return lies_below(place, path) or lies_below(path, place)

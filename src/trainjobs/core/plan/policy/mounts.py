@@ -43,3 +43,8 @@ def mounts(
 def normalised(path: str) -> str:
     """The place in a container that a path means, as kubelets read it."""
     return posixpath.normpath(f"/{path.lstrip('/')}")
+
+
+def lies_below(path: str, place: str) -> bool:
+    """Whether a path is a place or lies in it; both are normalised."""
+    return f"{path}/".startswith(f"{place.rstrip('/')}/")

@@ -37,20 +37,25 @@ def volumes(settings: Settings, trusted: Object, final: Object) -> Iterator[Viol
 
 def guarded_volumes(trusted: Object) -> frozenset[str]:
     """Names of the volumes that stay as they are: of types that no run gets, or for containers of others."""
-    of_others = {
-        text(mount, "name")
-        for group in ("initContainers", "containers")
-        for container in children(trusted, group)
-        if text(container, "name") != labels.CONTAINER
-        for mount in children(container, "volumeMounts")
-    }
-    return frozenset({ATTACHED_VOLUME, *of_others}) | unshared_volumes(trusted)
+    return _mounted(trusted, of_agent=False) | unshared_volumes(trusted)
 
 
 def unshared_volumes(trusted: Object) -> frozenset[str]:
     """Names of the volumes that a manifest may mount nowhere: each is for whom it was planned."""
     odd = (one for one in children(trusted, "volumes") if any(_unlisted_kinds("", one)))
-    return frozenset({ATTACHED_VOLUME, *(text(one, "name") for one in odd)})
+    of_others = _mounted(trusted, of_agent=False) - _mounted(trusted, of_agent=True)
+    return frozenset({ATTACHED_VOLUME, *(text(one, "name") for one in odd)}) | of_others
+
+
+def _mounted(spec: Object, *, of_agent: bool) -> frozenset[str]:
+    """Names of the volumes that the agent's container mounts, or that any other does."""
+    return frozenset(
+        text(mount, "name")
+        for group in ("initContainers", "containers")
+        for container in children(spec, group)
+        if (text(container, "name") == labels.CONTAINER) is of_agent
+        for mount in children(container, "volumeMounts")
+    )
 
 
 def _volume(settings: Settings, field: str, volume: Object) -> Iterator[Violation]:
