@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Bench
+from tests.cli.conftest import LIGHT, Bench
 from tests.cli.runs import until
 from tests.cli.test_run import processes_of
 from tests.cli.test_trained import base, manifest  # noqa: F401
@@ -72,3 +72,38 @@ def test_a_run_killed_on_two_nodes_goes_on_from_both_parts_with_equal_losses(
     (stats,) = other.folder.glob("kept/default/*/*/artifacts/report-a0002/training_stats.json")
     assert 0 < json.loads(stats.read_text())["resumedFromStep"] < STEPS
     assert losses(other) == pytest.approx(expected, abs=1e-6)
+
+
+def weight(bench: Bench, attempt: int) -> float:
+    """What node 0 has learned, to which node 1 has its share."""
+    place = bench.place("own")
+    return float(json.loads((place / f"artifacts/model-a{attempt:04}/config.json").read_text())["weight"])
+
+
+def test_a_script_whose_nodes_each_save_a_file_goes_on_from_both_whatever_its_strategy(
+    bench: Bench, tmp_path: Path
+) -> None:
+    script = [str(LIGHT), "--together", "--shards", "--steps=40", "--step-seconds=0.2", "--save-every=5"]
+    spec = {"runtime": {"command": script}, "topology": {"nodes": 2, "processesPerNode": 1}}
+    ended = bench.run("run", bench.manifest("own", spec=spec))
+    assert ended.returncode == 0, ended.stderr
+    expected = weight(bench, 1)
+    newest = bench.place("own") / "checkpoints" / "step-00000040-a0001"
+    assert (newest / "shard-0.json").is_file()
+    assert (newest / "parts/0001/shard-1.json").is_file()
+
+    (tmp_path / "other").mkdir()
+    other = Bench(tmp_path / "other")
+    place = other.place("own")
+    killed = other.start("run", other.manifest("own", spec=spec))
+    until("a checkpoint of both nodes", lambda: list(place.glob("checkpoints/*/MANIFEST.json")))
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    until("the end of all its processes", lambda: not processes_of(place))
+    # Machines are replaced: what storage has is all there is.
+    shutil.rmtree(place / "work")
+    again = other.run("run", other.manifest("own", spec=spec))
+    assert again.returncode == 0, again.stderr
+    resumption = json.loads((place / "attempts/0002.resume.json").read_text())
+    assert 0 < resumption["resume"]["step"] < 40
+    assert weight(other, 2) == expected

@@ -19,6 +19,7 @@ from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.core.checkpoints.resumption import Resumption
+from trainjobs.core.checkpoints.turn import Turn
 
 FOLDER = ROOT / "tests" / "golden" / "exchanged"
 """A folder a version."""
@@ -60,6 +61,16 @@ def finding() -> Finding:
     return Finding(attempt=3, node=1, checkpoint=CheckpointRef(200, 2), problem="cut off", created=WHEN)
 
 
+def turn() -> Turn:
+    """Which checkpoint an attempt's nodes store, with everything in it."""
+    return Turn(
+        attempt=3,
+        step=200,
+        waiting=frozenset({210, 220}),
+        files=frozenset({"model.safetensors", "optimizer/rank-0.pt"}),
+    )
+
+
 def manifest() -> Manifest:
     """A manifest with everything in it."""
     return Manifest(
@@ -81,6 +92,7 @@ def written() -> dict[str, str]:
         "finding.json": finding().to_json().decode(),
         "manifest.json": manifest().to_json().decode(),
         "resumption.json": resumption().to_json().decode(),
+        "turn.json": turn().to_json().decode(),
     }
     for name, model in models().items():
         one = model.from_document(filled(model))

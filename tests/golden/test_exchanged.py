@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from tests.golden.exchange import FOLDER, claim, finding, manifest, models, resumption, written
+from tests.golden.exchange import FOLDER, claim, finding, manifest, models, resumption, turn, written
 from tests.golden.filled import filled, grown
 from tests.golden.generate import ROOT
 from trainjobs.api.exchanged import Exchanged
@@ -16,6 +16,7 @@ from trainjobs.core.checkpoints.claim import Claim
 from trainjobs.core.checkpoints.finding import Finding
 from trainjobs.core.checkpoints.manifest import Manifest
 from trainjobs.core.checkpoints.resumption import Resumption
+from trainjobs.core.checkpoints.turn import Turn
 
 MODELS = models()
 VERSIONS = sorted(FOLDER.iterdir())
@@ -46,6 +47,7 @@ def test_claims_and_manifests_of_a_version_are_read_by_this_one(version: Path) -
     assert Manifest.from_json((version / "manifest.json").read_bytes(), "manifest") == manifest()
     assert Resumption.from_json((version / "resumption.json").read_bytes(), "resumption") == resumption()
     assert Finding.from_json((version / "finding.json").read_bytes(), "finding") == finding()
+    assert Turn.from_json((version / "turn.json").read_bytes(), "turn") == turn()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -73,6 +75,8 @@ def test_claims_and_manifests_of_the_next_version_are_read_by_this_one() -> None
     assert Resumption.from_json(json.dumps(newer).encode(), "resumption") == resumption()
     newer = {**json.loads(finding().to_json()), "ofTheNextVersion": {"a": 1}}
     assert Finding.from_json(json.dumps(newer).encode(), "finding") == finding()
+    newer = {**json.loads(turn().to_json()), "ofTheNextVersion": {"a": 1}}
+    assert Turn.from_json(json.dumps(newer).encode(), "turn") == turn()
 
 
 def as_json(model: type[Exchanged], document: dict[str, Any]) -> dict[str, Any]:

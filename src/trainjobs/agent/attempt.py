@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainjobs.agent.child import Child
 from trainjobs.agent.classify import Evidence, classify, last_lines, read_failure
-from trainjobs.agent.destinations import AllParts, Destination, OnePart, Whole
+from trainjobs.agent.destinations import AllParts, OnePart, ScriptPart, Whole
 from trainjobs.agent.finish import Delivery, delete_others, read_done, read_result
 from trainjobs.agent.heartbeat import Heartbeats
 from trainjobs.agent.history import HistoryTail
@@ -159,6 +159,7 @@ class Attempt:
             self._status.set_checkpoints(stored(store, keep, uri=self._recipe.store))
             resume = prepared.claimed.resume
             fetch_best_weights(store, resume, keep, self._workspace.resume, self._status.pass_over)
+        self._workspace.clear()
         # From here on there is something to do while storage is away.
         store = self._open(settings)
         sync = self._start_sync(store)
@@ -184,19 +185,25 @@ class Attempt:
             tidy=not self._recipe.command,
         )
 
-    def _destination(self, store: CheckpointStore) -> Destination | None:
-        """Where this node's checkpoints go; None where node 0 has all of them."""
+    def _destination(self, store: CheckpointStore) -> Whole | None:
+        """Where this node's checkpoints go; None where node 0 has all of them.
+
+        What a script of the user's own saves on which node is not known, so all nodes look.
+        """
         attempt, node, processes = self._options.attempt, self._options.node_rank, self._recipe.processes
-        if node > 0:
-            return OnePart(store, attempt, node) if processes.save_in_parts else None
-        return AllParts(store, attempt, processes.nodes) if processes.save_in_parts else Whole(store, attempt)
+        if not (processes.save_in_parts or (self._recipe.command and processes.nodes > 1)):
+            return Whole(store, attempt) if node == 0 else None
+        if node == 0:
+            return AllParts(store, attempt, processes.nodes)
+        if self._recipe.command:
+            return ScriptPart(store, attempt, node, self._workspace.output)
+        return OnePart(store, attempt, node)
 
     def _train(
         self, server: AgentServer, prepared: Prepared, store: CheckpointStore, sync: CheckpointSync | None
     ) -> Ending:
         self._status.enter("Launching")
         workspace = self._workspace
-        workspace.clear()
         write_localised(self._recipe, prepared.inputs, workspace.recipe)
         place = meeting_point(self._options, self._recipe.processes.nodes)
         meet(
@@ -240,7 +247,7 @@ class Attempt:
                 left = (grace_ends or time.monotonic()) - _LAST_WORD_SECONDS - time.monotonic()
                 if sync is not None:
                     self._say(Ending(Preempted(self._stopped_message()), last_lines=lines))
-                    sync.drain(max(0.0, left))
+                    sync.drain(max(0.0, left), self._stop)
                     if sync.fenced is not None:
                         return Ending(sync.fenced)
                 return Ending(Preempted(self._stopped_message()), last_lines=lines)
@@ -292,7 +299,7 @@ class Attempt:
         if sync is None:
             return None
         deadline = time.monotonic() + _DELIVERY_SECONDS
-        sync.drain(_DELIVERY_SECONDS)
+        sync.drain(_DELIVERY_SECONDS, self._stop)
         if sync.fenced is not None:
             raise sync.fenced
         if self._options.node_rank > 0:
@@ -321,7 +328,7 @@ class Attempt:
     def _after_failure(self, ending: Ending, sync: CheckpointSync | None) -> Ending:
         """Say how it failed, before anything that takes time; then bring to storage what was saved."""
         self._say(ending)
-        if sync is not None and not sync.drain(_AFTER_FAILURE_SECONDS):
+        if sync is not None and not sync.drain(_AFTER_FAILURE_SECONDS, self._stop):
             _log.warning("not every checkpoint reached storage: %s", sync.last_error)
         return ending
 

@@ -46,6 +46,14 @@ def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
             yield str(path.relative_to(folder)), about.st_size, about.st_mtime_ns
 
 
+def checkpoint_folders(output: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the folders of checkpoints, whole or not, with their steps."""
+    for path in output.glob(f"{CHECKPOINT_PREFIX}*"):
+        number = path.name.removeprefix(CHECKPOINT_PREFIX)
+        if number.isascii() and number.isdigit() and path.is_dir():
+            yield path, int(number)
+
+
 class CheckpointWatch:
     """Looks at an output folder again and again, and names each whole checkpoint once."""
 
@@ -63,17 +71,11 @@ class CheckpointWatch:
         """
         found = [
             checkpoint
-            for path, step in self._folders()
+            for path, step in checkpoint_folders(self._output)
             if path not in self._known and (checkpoint := self._whole(path, step, at, writing=writing))
         ]
         self._known.update(checkpoint.path for checkpoint in found)
         return tuple(sorted(found, key=lambda checkpoint: checkpoint.step))
-
-    def _folders(self) -> Iterator[tuple[Path, int]]:
-        for path in self._output.glob(f"{CHECKPOINT_PREFIX}*"):
-            number = path.name.removeprefix(CHECKPOINT_PREFIX)
-            if number.isascii() and number.isdigit() and path.is_dir():
-                yield path, int(number)
 
     def _whole(self, path: Path, step: int, at: float, *, writing: bool) -> LocalCheckpoint | None:
         mark = _mark(path)

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     TRAINING = "Training"
     SYNCED = "Synced"
     RETENTION_FAILED = "RetentionFailed"
+    PARTS_MISSING = "PartsMissing"
     STOPPING = "Stopping"
     RESTARTING = "Restarting"
     SUSPENDED = "Suspended"

@@ -35,7 +35,7 @@ class SyncState(Section):
     healthy: bool = True
     reason: str = ""
     """Why not; `Synced` when storage answers again that was away before training; `RetentionFailed` where
-    checkpoints do reach it and old ones cannot be deleted."""
+    checkpoints do reach it and old ones cannot be deleted; `PartsMissing` where a part of one does not."""
     message: str = ""
     """What storage said."""
     pending: int = 0

@@ -24,12 +24,13 @@ from trainjobs.core.checkpoints.layout import (
 )
 from trainjobs.core.checkpoints.line import on_the_line
 from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
-from trainjobs.core.checkpoints.parts import Needs, all_files, everything, part_folder
+from trainjobs.core.checkpoints.parts import Needs, all_files, everything
 from trainjobs.core.checkpoints.retention import Retention, left_behind, to_delete
 from trainjobs.errors import AccessDenied, CorruptCheckpoint
 from trainjobs.storage.artifacts import artifacts_of
 from trainjobs.storage.attempts import Attempts
-from trainjobs.storage.complete import Damage, fetch_folder, read_manifest, verify_folder
+from trainjobs.storage.complete import Damage, fetch_folder, manifest_of, verify_folder
+from trainjobs.storage.parts import Parts
 from trainjobs.storage.store import AlreadyExists, ObjectNotFound, Store
 from trainjobs.storage.transfer import download_folder, in_parallel, upload_folder
 
@@ -48,6 +49,7 @@ class CheckpointStore:
         self.store = store
         self.attempts = Attempts(store)
         self._clock = clock
+        self.parts = Parts(store, self.attempts, clock)
 
     def newest_attempt(self) -> int:
         """Return the newest attempt that left a trace in storage, or 0."""
@@ -115,28 +117,6 @@ class CheckpointStore:
             nodes=1 + len(parts),
         )
 
-    def save_part(
-        self, source: Path, *, node: int, step: int, attempt: int, metrics: Mapping[str, float] = NO_METRICS
-    ) -> Manifest:
-        """Store what another node than node 0 has of a checkpoint, its manifest last.
-
-        Raises:
-            Fenced: a newer attempt owns the run.
-            InvalidData: the folder is empty, or a file changed while it was read.
-        """
-        ref = CheckpointRef(step, attempt)
-        self.attempts.require_newest(attempt)
-        there = self.part(ref, node)
-        if there is not None:
-            return there
-        folder = f"{ref.folder}/{part_folder(node)}"
-        files = upload_folder(self.store.at(folder), source)
-        return self._write_manifest(folder, files, step=step, attempt=attempt, metrics=metrics)
-
-    def part(self, ref: CheckpointRef, node: int) -> Manifest | None:
-        """Return the manifest of a node's part, or None while it is not there, or not whole."""
-        return self._readable(f"{ref.folder}/{part_folder(node)}", ref)
-
     def restore(self, ref: CheckpointRef, target: Path, needs: Needs = everything) -> Manifest:
         """Fetch a checkpoint into a folder, each file verified.
 
@@ -146,7 +126,7 @@ class CheckpointStore:
         Raises:
             CorruptCheckpoint: the checkpoint has no valid manifest, or a file is damaged.
         """
-        manifest = self._read(ref.folder, ref)
+        manifest = self._read(ref)
         download_folder(self.store.at(ref.folder), manifest, target, needs)
         return manifest
 
@@ -217,21 +197,14 @@ class CheckpointStore:
         ]
 
     def _manifest(self, ref: CheckpointRef) -> Manifest | None:
-        return self._readable(ref.folder, ref)
-
-    def _readable(self, folder: str, ref: CheckpointRef) -> Manifest | None:
         try:
-            return self._read(folder, ref)
+            return self._read(ref)
         except CorruptCheckpoint:
             # A checkpoint without a valid manifest does not exist; `verify` says why.
             return None
 
-    def _read(self, folder: str, ref: CheckpointRef) -> Manifest:
-        manifest = read_manifest(self.store.at(folder))
-        there = CheckpointRef(manifest.step, manifest.attempt)
-        if there != ref:
-            raise CorruptCheckpoint(f"{self.store.uri}/{folder}/{MANIFEST}: is the manifest of {there}")
-        return manifest
+    def _read(self, ref: CheckpointRef) -> Manifest:
+        return manifest_of(self.store, ref.folder, ref)
 
     def _write_manifest(
         self,

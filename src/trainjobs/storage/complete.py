@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainjobs.core.checkpoints.layout import MANIFEST
+from trainjobs.core.checkpoints.layout import MANIFEST, CheckpointRef
 from trainjobs.core.checkpoints.manifest import Manifest
 from trainjobs.core.checkpoints.parts import Needs, everything
 from trainjobs.errors import CorruptCheckpoint
@@ -32,6 +32,19 @@ def read_manifest(store: Store) -> Manifest:
     except ObjectNotFound:
         raise CorruptCheckpoint(f"{source}: not found; nothing complete is stored there") from None
     return Manifest.from_json(data, source)
+
+
+def manifest_of(store: Store, folder: str, ref: CheckpointRef) -> Manifest:
+    """Return the manifest of a checkpoint, or of a part of it, that lies in a folder of the run.
+
+    Raises:
+        CorruptCheckpoint: there is none; it is damaged, or another's.
+    """
+    manifest = read_manifest(store.at(folder))
+    there = CheckpointRef(manifest.step, manifest.attempt)
+    if there != ref:
+        raise CorruptCheckpoint(f"{store.uri}/{folder}/{MANIFEST}: is the manifest of {there}")
+    return manifest
 
 
 def fetch_folder(store: Store, target: Path, needs: Needs = everything) -> Manifest:

@@ -55,13 +55,24 @@ def upload_folder(
     Args:
         before_each: called before a file is begun; what it raises stops the upload.
     """
+    return upload_files(store, source, files_of(source), before_each=before_each)
+
+
+def upload_files(
+    store: Store,
+    source: Path,
+    files: Iterable[tuple[str, int]],
+    *,
+    before_each: Callable[[], None] = lambda: None,
+) -> tuple[FileEntry, ...]:
+    """As `upload_folder`, some of a folder's files (`files_of`)."""
 
     def upload(item: tuple[str, int]) -> FileEntry:
         before_each()
         digest = store.put_file(item[0], str(source / item[0]))
         return FileEntry(item[0], digest.size, digest.sha256)
 
-    return in_parallel(upload, files_of(source), store.files_at_once)
+    return in_parallel(upload, files, store.files_at_once)
 
 
 def download_folder(store: Store, manifest: Manifest, target: Path, needs: Needs = everything) -> int:

@@ -22,13 +22,17 @@ parser.add_argument("--how", default="raise")
 parser.add_argument("--ignore-sigterm", action="store_true")
 parser.add_argument("--ballast", type=int, default=1000, help="bytes of each checkpoint")
 parser.add_argument("--together", action="store_true", help="by torch, nodes average their gradients")
+parser.add_argument("--shards", action="store_true", help="each process has a number and a file of its own")
 given = parser.parse_args()
 
 output = Path(os.environ["TRAINJOBS_OUTPUT_DIR"])
 resume = os.environ.get("TRAINJOBS_RESUME_FROM")
+rank = int(os.environ.get("RANK", "0"))
 state = {"global_step": 0, "weight": 0.0, "log_history": []}
 if resume:
     state = json.loads((Path(resume) / "trainer_state.json").read_text())
+    if given.shards:
+        state["weight"] = json.loads((Path(resume) / f"shard-{rank}.json").read_text())
     print(f"resumed at step {state['global_step']}", flush=True)
 
 stopping = []
@@ -64,8 +68,11 @@ def report(**metrics):
 def save():
     folder = output / f"checkpoint-{state['global_step']}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "weights.bin").write_bytes(b"w" * given.ballast)
-    (folder / "trainer_state.json").write_text(json.dumps(state))
+    if given.shards:
+        (folder / f"shard-{rank}.json").write_text(json.dumps(state["weight"]))
+    if rank == 0 or not given.shards:
+        (folder / "weights.bin").write_bytes(b"w" * given.ballast)
+        (folder / "trainer_state.json").write_text(json.dumps(state))
     print(f"saved step {state['global_step']}", flush=True)
 
 
@@ -97,7 +104,7 @@ def fail():
 
 while state["global_step"] < given.steps:
     time.sleep(given.step_seconds)
-    state["weight"] += 0.1 * averaged(3.0 - state["weight"])
+    state["weight"] += 0.1 * averaged(3.0 - state["weight"]) * (1 + rank if given.shards else 1)
     state["global_step"] += 1
     loss = (3.0 - state["weight"]) ** 2
     report(current_step=state["global_step"], total_steps=given.steps, loss=loss)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.attempts import begin
+from trainjobs.agent import uploads
 from trainjobs.agent.destinations import AllParts, OnePart, Whole
 from trainjobs.agent.status import Status
 from trainjobs.agent.stored import fetch_best_weights, retention_of
@@ -170,46 +171,62 @@ def of_two_nodes(place: Place) -> CheckpointSync:
     )
 
 
-def test_newer_checkpoints_go_on_while_another_node_s_part_is_missing(
+def store_part(place: Place, step: int, *, more: bool = True) -> None:
+    """Store node 1's part of what node 0 names."""
+    node = OnePart(place.store, 1, 1)
+    folder = place.root / f"part-{step}"
+    folder.mkdir(exist_ok=True)
+    (folder / "shard.pt").write_bytes(b"s")
+    waiting = [LocalCheckpoint(step, folder)]
+    wait_until(lambda: node.next(waiting, more=more) is not None)
+    node.bring(waiting[0])
+
+
+def test_nodes_store_one_checkpoint_after_the_other_and_node_0_says_which(place: Place) -> None:
+    sync = of_two_nodes(place)
+    sync.add(place.checkpoint(1, eval_loss=0.9))
+    wait_until(lambda: place.store.parts.called(1) is not None)
+    for step in range(2, 7):
+        sync.add(place.checkpoint(step, eval_loss=1 / step))
+    assert not sync.drain(0.5)
+    assert not place.store.complete()
+    # What is begun is not given up for newer ones, of which retention keeps two.
+    for step in (1, 5, 6):
+        store_part(place, step)
+        wait_until(lambda step=step: CheckpointRef(step, 1) in place.store.complete())
+    assert sync.drain(60)
+    turn = place.store.parts.called(1)
+    assert turn is not None
+    assert turn.step is None
+    sync.close()
+
+
+def test_a_checkpoint_that_another_node_has_no_more_is_given_up_for_the_next(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     sync = of_two_nodes(place)
     sync.add(place.checkpoint(1, eval_loss=0.1))
     sync.add(place.checkpoint(2, eval_loss=0.2))
-    assert not sync.drain(1.5)
-    assert not place.store.complete()
-    part = place.root / "part"
-    part.mkdir()
-    (part / "shard.pt").write_bytes(b"s")
-    place.store.save_part(part, node=1, step=2, attempt=1)
-    # The other node uploads in one order: the part of step 1 will not come any more.
-    assert sync.drain(60)
-    assert place.store.complete().keys() == {CheckpointRef(2, 1)}
+    node = OnePart(place.store, 1, 1)
+    newer = [LocalCheckpoint(2, place.root)]
+    wait_until(lambda: node.next(newer, more=True) is not None)
     assert "step 1 is given up: no part of node 1" in caplog.text
     assert not list((place.stored / "checkpoints/step-00000001-a0001").glob("*"))
-    sync.close()
-
-
-def test_a_part_is_this_node_s_own_business(place: Place) -> None:
-    sync = CheckpointSync(place.store, KEEP, place.status, OnePart(place.store, 1, 3), attempt=1, tidy=True)
-    for step in (1, 2, 3):
-        sync.add(place.checkpoint(step, eval_loss=step / 10))
+    store_part(place, 2)
     assert sync.drain(60)
-    assert place.store.part(CheckpointRef(3, 1), 3) is not None
-    assert not place.store.complete()
-    assert place.local() == [1, 3]
+    assert place.store.complete().keys() == {CheckpointRef(2, 1)}
     sync.close()
 
 
-def test_what_waits_for_another_node_is_not_given_up_for_what_is_not_begun(place: Place) -> None:
+def test_a_part_that_is_long_in_coming_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_TOLD_AFTER_SECONDS", 0.2)
     sync = of_two_nodes(place)
-    sync.add(place.checkpoint(1, eval_loss=0.9))
-    wait_until(lambda: (place.stored / "checkpoints/step-00000001-a0001/model.safetensors").exists())
-    for step in range(2, 7):
-        sync.add(place.checkpoint(step, eval_loss=1 / step))
-    part = place.root / "part"
-    part.mkdir()
-    (part / "shard.pt").write_bytes(b"s")
-    place.store.save_part(part, node=1, step=1, attempt=1)
-    wait_until(lambda: CheckpointRef(1, 1) in place.store.complete())
+    sync.add(place.checkpoint(3))
+    wait_until(lambda: place.status.sync.reason == "PartsMissing")
+    assert place.status.sync.healthy
+    assert place.status.sync.message.startswith(
+        "the checkpoint of step 3 waits for the part of node 1, since "
+    )
+    store_part(place, 3)
+    wait_until(lambda: not place.status.sync.reason)
     sync.close()

@@ -6,6 +6,7 @@
       attempts/0003.resume.json
       attempts/0003.damaged-0001.json
       attempts/0003.misread-<digest>.node-1.txt
+      attempts/0003.turn.json
       checkpoints/step-00000100-a0003/…files…
       checkpoints/step-00000100-a0003/parts/0001/…files and manifest of node 1…
       checkpoints/step-00000100-a0003/MANIFEST.json
@@ -141,6 +142,11 @@ def is_misread_key(key: str, problem: str) -> bool:
 
 def _misread_mark(problem: str) -> str:
     return f".misread-{hashlib.sha256(problem.encode()).hexdigest()[:24]}."
+
+
+def turn_key(attempt: int) -> str:
+    """Return the key that says which checkpoint an attempt's nodes store now: `attempts/0003.turn.json`."""
+    return f"{ATTEMPTS}/{_attempt(attempt):04d}.turn.json"
 
 
 def parse_attempt_key(key: str) -> int | None:

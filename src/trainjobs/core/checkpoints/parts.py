@@ -1,7 +1,8 @@
 """A checkpoint that several nodes write: which file is whose, and what a node needs of the others'. Pure.
 
 Node 0's files lie in the checkpoint's folder itself, those of node 1 below `parts/0001/`, so that files of
-one name never meet. Each node writes a manifest of its part last; node 0 names them all in the checkpoint's.
+one name never meet. Each node writes a manifest of its part last, an empty one where it has nothing that
+node 0 has not; node 0 names them all in the checkpoint's.
 """
 
 import re
@@ -11,6 +12,8 @@ from trainjobs.core.checkpoints.manifest import FileEntry, Manifest
 from trainjobs.errors import InvalidRecipe
 
 PARTS = "parts"
+DECLINED = "DECLINED"
+"""In a node's folder: it had a part, and has it no more."""
 _PART = re.compile(rf"{PARTS}/(\d{{4}})/(.+)")
 _SHARD = re.compile(r"zero_pp_rank_(\d+)_[^/]*\.pt")
 

@@ -61,6 +61,20 @@ class Fields:
             raise self.error(f"field {name} must be text, not {value!r:.80}")
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(f"field {name} must be a list of text, not {value!r:.80}")
+        return tuple(value)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """Return a list of whole numbers of at least 0."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
+            raise self.error(f"field {name} must be a list of whole numbers, not {value!r:.80}")
+        return tuple(value)
+
     def time(self, name: str) -> datetime:
         """Return an ISO 8601 time with a zone."""
         try:

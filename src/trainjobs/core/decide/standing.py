@@ -19,6 +19,12 @@ _BEFORE_STORAGE: Final = frozenset({"Starting", "Fetching"})
 _UNSYNCED: Final = (Reason.ACCESS_DENIED, Reason.STORAGE_UNUSABLE)
 """What an agent may say of storage besides that it is away."""
 
+_THOUGH: Final = {
+    Reason.RETENTION_FAILED: "and old ones are kept",
+    Reason.PARTS_MISSING: "but one lacks a part",
+}
+"""What an agent that reaches storage has to say all the same."""
+
 
 def standing(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool, moving: bool) -> RunStatus:
     """`status` with how the attempt stands.
@@ -81,14 +87,15 @@ def _synced(status: RunStatus, attempt: Attempt, now: datetime) -> RunStatus:
     if failing is None:
         if not any(map(_knows_storage, latest)):
             return status
-        kept = next((beat for beat in latest if beat.sync.reason == Reason.RETENTION_FAILED), None)
-        if kept is not None:
-            message = f"checkpoints reach storage, and old ones are kept: {kept.sync.message}"
-            return conditions.true(status, ConditionType.SYNCED, Reason.RETENTION_FAILED, message, now)
+        for reason, what in _THOUGH.items():
+            said = next((beat.sync.message for beat in latest if beat.sync.reason == reason), None)
+            if said is not None:
+                message = f"checkpoints reach storage, {what}: {said}"
+                return conditions.true(status, ConditionType.SYNCED, reason, message, now)
         message = "checkpoints reach storage"
         return conditions.true(status, ConditionType.SYNCED, Reason.SYNCED, message, now)
-    said = failing.sync.message or failing.sync.reason or "storage cannot be reached"
-    message = f"node {failing.node_rank}: {said}"
+    why = failing.sync.message or failing.sync.reason or "storage cannot be reached"
+    message = f"node {failing.node_rank}: {why}"
     reason = next((one for one in _UNSYNCED if one == failing.sync.reason), Reason.STORAGE_UNAVAILABLE)
     return conditions.false(status, ConditionType.SYNCED, reason, message, now)
 

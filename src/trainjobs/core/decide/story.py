@@ -11,6 +11,7 @@ from trainjobs.core.decide.decision import Event
 from trainjobs.core.decide.restart import not_before
 
 _TOLD_WHEN_FALSE: Final = (ConditionType.ACCEPTED, ConditionType.SYNCED, ConditionType.HEALTHY)
+_TOLD_THOUGH_TRUE: Final = (Reason.RETENTION_FAILED, Reason.PARTS_MISSING)
 _TOLD_WHEN_TRUE: Final = (ConditionType.SCHEDULED, ConditionType.RUNNING)
 
 
@@ -31,7 +32,7 @@ def story(before: RunStatus, after: RunStatus) -> tuple[Event, ...]:
 def _refusals(before: RunStatus, after: RunStatus) -> Iterator[Event]:
     for type_ in _TOLD_WHEN_FALSE:
         new = _turned(before, after, type_)
-        if new is not None and (new.status == "False" or new.reason == Reason.RETENTION_FAILED):
+        if new is not None and (new.status == "False" or new.reason in _TOLD_THOUGH_TRUE):
             yield Event("Warning", Reason(new.reason), new.message)
         elif new is not None and _is_relief(before, after, type_):
             yield Event("Normal", Reason(new.reason), new.message)

@@ -147,14 +147,18 @@ def test_storage_that_refuses_the_keys_is_told_as_that() -> None:
     assert reasons(decision) == ["AccessDenied"]
 
 
-def test_old_checkpoints_that_stay_are_told_of_a_storage_that_is_reached() -> None:
-    stay = SyncState(reason="RetentionFailed", message="s3://runs: access denied")
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("RetentionFailed", "and old ones are kept"), ("PartsMissing", "but one lacks a part")],
+)
+def test_what_an_agent_has_to_say_of_a_storage_that_it_reaches_is_told(reason: str, words: str) -> None:
+    stay = SyncState(reason=reason, message="s3://runs: so and so")
     run = settled(Observed(under_way(make_run()), (job(),), (running(),), (beat(5, step=1),)), 5)
     decision = decide(Observed(run, (job(),), (running(),), (beat(6, step=1, sync=stay),)), at(6))
     synced = next(one for one in decision.status.conditions if one.type == "Synced")
-    assert (synced.status, synced.reason) == ("True", "RetentionFailed")
-    assert synced.message.endswith("old ones are kept: s3://runs: access denied")
-    assert [(event.type, event.reason) for event in decision.events] == [("Warning", "RetentionFailed")]
+    assert (synced.status, synced.reason) == ("True", reason)
+    assert synced.message.endswith(f"{words}: s3://runs: so and so")
+    assert [(event.type, event.reason) for event in decision.events] == [("Warning", reason)]
     run = with_status(run, decision.status)
     again = decide(Observed(run, (job(),), (running(),), (beat(7, step=2, sync=stay),)), at(7))
     assert again.events == ()
