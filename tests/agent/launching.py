@@ -29,6 +29,8 @@ class Bench:
     checkpoints: dict[str, object] = field(default_factory=dict)
     recipe: dict[str, object] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    interpreter: list[str] = field(default_factory=list)
+    """Options of Python itself."""
     nodes: int = 1
     per_node: int = 1
     folder: Path | None = None
@@ -77,6 +79,7 @@ class Bench:
         self.record_file(node_rank).unlink(missing_ok=True)
         command = [
             sys.executable,
+            *self.interpreter,
             *AGENT[1:],
             f"--recipe={self.recipe_file()}",
             f"--attempt={attempt}",

@@ -141,6 +141,10 @@ def test_sigterm_saves_and_the_next_attempt_goes_on_from_there(bench):
     assert record.message.startswith(f"stopped on request; saved at step {saved.step} (file://")
     assert 0 < saved.step < 10000
     assert stored(bench).result() is None
+    log = gzip.decompress(stored(bench).store.get(log_key(1, 0))).decode()
+    assert "asked to stop: training saves and ends, within 60 s" in log
+    assert f"saved step {saved.step}" in log
+    assert log.splitlines()[-1].endswith(f"Preempted: {record.message}")
     with_flags(bench, f"--steps={saved.step + 5}")
     assert f"resumed at step {saved.step}" in bench.run(attempt=2).output
 

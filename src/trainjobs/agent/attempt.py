@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 _DELIVERY_SECONDS = 900.0
 # How long a training that failed is followed by the upload of what it had saved.
 _AFTER_FAILURE_SECONDS = 120.0
-# Kept of the grace for the final record.
+# Kept of the grace for the final record, and for the end of the log.
 _LAST_WORD_SECONDS = 1.0
 
 

@@ -19,6 +19,7 @@ from trainjobs.agent.secrets import Secrets, Veil
 _log = logging.getLogger(__name__)
 _TAIL_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
+_END_SECONDS = 10.0
 _COMPILERS = frozenset({"ninja", "cc1plus", "nvcc", "cicc", "ptxas"})
 
 
@@ -104,7 +105,11 @@ class Child:
                 process.kill()
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            # It hangs in the kernel, in a driver or a file system: nothing here ends it, nor may it hold us.
+            _log.warning("process %d is killed, and does not end", self.pid)
         if self._adopts:
             end_orphans(self.pid)
 

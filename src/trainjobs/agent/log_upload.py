@@ -4,6 +4,7 @@ import gzip
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from trainjobs.agent.secrets import Secrets
 from trainjobs.core.checkpoints.layout import log_key
@@ -15,6 +16,7 @@ MOST_BYTES = 4 * 1024 * 1024
 """Kept of a log, before it is compressed: its end says how the attempt ended."""
 EVERY_SECONDS = 120.0
 """How much of a log a lost machine takes with it."""
+_LOOK_SECONDS = 0.1
 
 
 class Printed:
@@ -75,11 +77,11 @@ class LogUpload:
         self._thread = threading.Thread(target=self._run, args=(store,), name="log", daemon=True)
         self._thread.start()
 
-    def close(self, seconds: float) -> None:
-        """Upload what is new, and stop; wait this long for it."""
+    def close(self, seconds_left: Callable[[], float]) -> None:
+        """Upload what is new, and stop; wait for it while there is time, of which there may soon be less."""
         self._closed.set()
-        if self._thread is not None:
-            self._thread.join(timeout=seconds)
+        while self._thread is not None and self._thread.is_alive() and (left := seconds_left()) > 0:
+            self._thread.join(timeout=min(left, _LOOK_SECONDS))
 
     def _run(self, store: Store) -> None:
         uploaded = 0

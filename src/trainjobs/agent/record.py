@@ -1,6 +1,7 @@
 """How an agent ended, and the final record that says so."""
 
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,20 @@ def write_record(record: FinalRecord, path: Path | None) -> None:
     if path is None:
         return
     try:
-        # In place: in a pod the file is a mount of its own, which cannot be replaced.
-        path.write_text(record.encode(), encoding="utf-8")
+        _overwrite(path, record.encode().encode())
     except OSError as error:
         _log.error("%s: %s while writing the final record", path, error.strerror)
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    """Replace what a file holds at one stroke: at every moment it holds the old word or the new one.
+
+    In place: in a pod the file is a mount of its own. On a full disk the old word stays, or fits.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        # JSON ends where it ends: blanks hide what is left of a longer word until it is cut off.
+        os.pwrite(descriptor, data.ljust(os.fstat(descriptor).st_size), 0)
+        os.ftruncate(descriptor, len(data))
+    finally:
+        os.close(descriptor)

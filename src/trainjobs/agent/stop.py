@@ -2,8 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from types import FrameType
 
 
@@ -13,6 +12,8 @@ class StopRequests:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._signals = 0
+        self.asked_at: float | None = None
+        """When it was asked first, on the monotonic clock; None while nobody has."""
 
     @property
     def asked(self) -> bool:
@@ -26,6 +27,7 @@ class StopRequests:
 
     def ask(self) -> None:
         """Ask to save and end; asking again changes nothing."""
+        self.asked_at = self.asked_at or time.monotonic()
         self._asked.set()
 
     def wait(self, seconds: float) -> None:
@@ -35,17 +37,12 @@ class StopRequests:
         else:
             self._asked.wait(seconds)
 
-    @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT as such wishes."""
+    def listen(self) -> None:
+        """Take SIGTERM and SIGINT as such wishes from now on; call it from the main thread."""
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the interpreter's signature)
             self._signals += 1
-            self._asked.set()
+            self.ask()
 
-        before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handle)

@@ -1,5 +1,6 @@
 """An attempt in a thread of its own, so that the main thread hears signals whatever the attempt waits for."""
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -46,22 +47,32 @@ class Work:
 
         Call it from the main thread, where signals arrive.
         """
-        asked: float | None = None
         while not self._ended():
             if not self._stop.asked:
                 continue
-            asked = asked or time.monotonic()
             # Whatever comes now may be cut off.
             self._word.say_first(Ending(Preempted(self._stopped())), self.stage)
-            if time.monotonic() - asked > self._allowed():
+            if self._seconds_left(self._allowed()) < 0:
                 return self._word.ending or Ending(Preempted(self._stopped()))
         return self._work.result()
+
+    def seconds_left(self) -> float:
+        """How long the program may still take to leave; without end while nobody asked it to stop."""
+        return self._seconds_left(self._grace())
+
+    def _seconds_left(self, allowed: float) -> float:
+        asked = self._stop.asked_at
+        return math.inf if asked is None else asked + allowed - time.monotonic()
+
+    def _grace(self) -> float:
+        before = _BEFORE_TRAINING_SECONDS + _LEAVE_SECONDS
+        return self._attempt.grace_seconds if self._attempt is not None else before
 
     def _ended(self) -> bool:
         return bool(wait([self._work], _LOOK_SECONDS).done)
 
     def _allowed(self) -> float:
-        grace = self._attempt.grace_seconds - _LEAVE_SECONDS if self._attempt is not None else 0.0
+        grace = self._grace() - _LEAVE_SECONDS
         return min(grace, _BEFORE_TRAINING_SECONDS) if self._before_training() else grace
 
     def _stopped(self) -> str:

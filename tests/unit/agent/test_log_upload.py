@@ -37,7 +37,7 @@ def test_secrets_never_reach_a_stored_log(tmp_path: Path) -> None:
     upload.begin(open_store(file_uri(tmp_path)))
     printed.write(b"logged in with s3cr3t-value\n")
 
-    upload.close(10)
+    upload.close(lambda: 10)
 
     stored = tmp_path / "logs" / "attempt-0003" / "node-1.log.gz"
     assert gzip.decompress(stored.read_bytes()) == b"logged in with ***\n"
@@ -53,4 +53,4 @@ def test_a_log_is_stored_while_the_attempt_goes_on(tmp_path: Path) -> None:
         os.sched_yield()
 
     assert gzip.decompress(stored.read_bytes()) == b"step 1\n"
-    upload.close(10)
+    upload.close(lambda: 10)

@@ -1,6 +1,8 @@
 """Parts of the agent that are a page each."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -181,3 +183,31 @@ def test_a_record_fits_a_termination_message():
     text = final_record(ending, attempt=1, node_rank=0, stage=None, secrets=Secrets({})).encode()
     assert len(text.encode()) <= 4096
     assert json.loads(text)["message"].startswith("mmm")
+
+
+# Agents that speak without a pause and are killed at any moment; what each has left is read.
+KILLED = """
+import os, signal, sys, time
+from itertools import cycle
+from pathlib import Path
+from trainjobs.agent.record import Ending, LastWord
+from trainjobs.agent.secrets import Secrets
+from trainjobs.core.reports import FinalRecord
+from trainjobs.errors import TrainingError
+
+path = Path(sys.argv[1])
+word = LastWord(path, Secrets({}), attempt=1, node_rank=0)
+word.say(Ending(TrainingError("0" * 900)), "Training")
+for _ in range(60):
+    if (agent := os.fork()) == 0:
+        for size in cycle((1, 900, 30)):
+            word.say(Ending(TrainingError("0" * size)), "Training")
+    time.sleep(0.003)
+    os.kill(agent, signal.SIGKILL)
+    os.waitpid(agent, 0)
+    assert len(FinalRecord.model_validate_json(path.read_bytes()).message) in (1, 30, 900)
+"""
+
+
+def test_whenever_an_agent_is_killed_its_record_is_the_last_word_or_the_one_before(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "termination-log"], check=True)
