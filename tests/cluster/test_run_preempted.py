@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.bench import Bench
 from tests.cluster.harness.manifests import pod
+from tests.cluster.slots import slots
 from tests.cluster.stored import stored, undisturbed
 
 # A checkpoint is due only at the end: what is stored before was saved because somebody asked.
@@ -73,24 +74,16 @@ def test_an_evicted_pod_stores_a_checkpoint_within_its_grace_and_loses_no_step(b
     went_on_without_loss(bench, "evicted", "Evicted", step)
 
 
-def on_a_node(bench: Bench, operation: str, resource: str) -> None:
-    """Give a machine one of a resource that no other has, or take that away; kubelets leave it alone."""
-    path = f"/status/capacity/{resource.replace('/', '~1')}"
-    patch = json.dumps([{"op": operation, "path": path, "value": "1"}])
-    node = bench.cluster.ready_nodes()[-1]
-    bench.cluster.kubectl("patch", "node", node, "--subresource=status", "--type=json", "-p", patch)
-
-
 @pytest.fixture
 def slot(bench: Bench) -> Iterator[str]:
     """A resource of which the cluster has one; and two classes of priority, named after the namespace."""
     resource = f"tests.trainjobs.dev/{bench.namespace}"
-    on_a_node(bench, "add", resource)
+    slots(bench, resource, 1)
     for word, value in (("low", 100), ("high", 1000)):
         kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
         bench.cluster.apply({**kind, "metadata": {"name": f"{bench.namespace}-{word}"}, "value": value})
     yield resource
-    on_a_node(bench, "remove", resource)
+    slots(bench, resource, 0)
     bench.cluster.kubectl("delete", "priorityclass", f"{bench.namespace}-low", f"{bench.namespace}-high")
 
 

@@ -58,15 +58,17 @@ def _scheduled(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bo
 def _running(status: RunStatus, attempt: Attempt, now: datetime, *, queued: bool, moving: bool) -> RunStatus:
     running = sum(any(has_started(pod) for pod in attempt.on(rank)) for rank in range(attempt.nodes))
     message = f"{running} of {attempt.nodes} nodes run"
+    leader = attempt.heartbeat(0)
     if running < attempt.nodes:
         reason = Reason.STARTING if running else Reason.QUEUED if queued else Reason.PENDING
         waiting = next((pod for pod in attempt.pods if pod.waiting_reason), None)
         if waiting is not None:
             message += f"; {_held_up(waiting)}"
+        if leader is not None and leader.wait is not None:
+            message += f"; node 0 {leader.wait}"
         return conditions.false(status, ConditionType.RUNNING, reason, message, now)
     if moving:
         return conditions.true(status, ConditionType.RUNNING, Reason.TRAINING, message, now)
-    leader = attempt.heartbeat(0)
     message += f"; node 0 is at: {leader.stage}" if leader else "; no step yet"
     if leader is not None and leader.wait is not None:
         message += f"; it {leader.wait}"

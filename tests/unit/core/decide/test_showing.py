@@ -93,6 +93,13 @@ def test_what_is_waited_for_and_since_when_stands_in_the_condition(pods, beats, 
     assert said in conditions.find(status, ConditionType.RUNNING).message
 
 
+def test_a_node_that_waits_for_one_without_a_machine_says_so() -> None:
+    waiting = beat(4, stage="Launching", wait=Wait(what="node 1: 1 of 2 are there", since=at(3)))
+    observed = Observed(begin(make_run(nodes=2)), (job(),), (running(0), pod(1)), (waiting,))
+    said = conditions.find(settled(observed, 5).status, ConditionType.RUNNING).message
+    assert said.startswith("1 of 2 nodes run; node 0 waits for node 1: 1 of 2 are there, since ")
+
+
 def test_the_story_of_a_run_is_told_once() -> None:
     run, told = make_run(), []
     children = [((), ()), ((job(),), ()), ((job(),), (pod(scheduled=True),)), ((job(),), (running(),))]
