@@ -229,6 +229,7 @@ def test_a_clean_up_that_a_quota_refuses_is_said_and_given_up(operator: Operator
         world.delete_pod(pod)
     said = world.wait_for_condition("chat", "CleanedUp", "False")
     assert (said["reason"], "exceeded quota: none" in said["message"]) == ("CleanUpHindered", True)
+    assert "; change what refuses it, and it is made" in said["message"]
     assert "set spec.runPolicy.deletionPolicy to Retain" in said["message"]
     assert "CleanUpHindered" in world.events("chat")
     assert not gone(world, "chat")

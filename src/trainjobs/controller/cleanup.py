@@ -70,7 +70,8 @@ class CleanUps:
             return CleanUp(hindrance=why, again=again)
         last = self.refused.get(run.metadata.uid)
         if last is not None and last.generation == run.metadata.generation:
-            return CleanUp(hindrance=last.refusal.message[:MAX_SAID], again=last.until)
+            why = f"{last.refusal.message[:MAX_SAID]}; change what refuses it, and it is made"
+            return CleanUp(hindrance=why, again=last.until)
         return CleanUp()
 
     def forget(self, run_uid: str) -> None:

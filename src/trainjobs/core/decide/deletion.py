@@ -117,7 +117,7 @@ def _cleaning(observed: Observed, now: datetime) -> Decision:
         )
     elif clean_up.stage == "UnderWay" or _given_up_at(status) is None:
         # One that was hindered is so until it is seen under way: the operator may only have forgotten why.
-        message = clean_up.message or f"{place} is deleted"
+        message = clean_up.message or f"{place} is being deleted"
         status = conditions.unknown(status, type_, Reason.CLEANING_UP, message, now)
     looks = [one for one in (clean_up.again, _given_up_at(status)) if one is not None and one > now]
     return Decision(
