@@ -61,12 +61,15 @@ def _items(
     list_name: str, merge_key: str, planned: list[JsonValue], given: list[JsonValue], where: str
 ) -> list[JsonValue]:
     result = list(planned)
+    positions = {_key(item, merge_key): position for position, item in reversed([*enumerate(result)])}
     for index, item in enumerate(given):
         place = f"{where}[{index}]"
-        if not isinstance(item, dict) or item.get(merge_key) is None:
+        key = _key(item, merge_key)
+        if not isinstance(item, dict) or key is None:
             raise InvalidRecipe(f"{place}.{merge_key}: required; it says which item is meant")
-        position = _position(result, merge_key, item[merge_key])
+        position = positions.get(key)
         if position is None:
+            positions[key] = len(result)
             result.append(merged({}, item, place))
             continue
         before = result[position]
@@ -77,13 +80,12 @@ def _items(
     return result
 
 
+def _key(item: JsonValue, merge_key: str) -> str | int | float | None:
+    """What tells an item from the others; None where it has nothing that could."""
+    key = item.get(merge_key) if isinstance(item, dict) else None
+    return key if isinstance(key, str | int | float) else None
+
+
 def _without_source(before: Object, item: Object, merge_key: str) -> Object:
     """A volume has one source, a variable one value: another one given takes the place of the planned."""
     return before if item.keys() <= before.keys() else {merge_key: before[merge_key]}
-
-
-def _position(items: list[JsonValue], merge_key: str, value: JsonValue) -> int | None:
-    for index, item in enumerate(items):
-        if isinstance(item, dict) and item.get(merge_key) == value:
-            return index
-    return None

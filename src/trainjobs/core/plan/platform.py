@@ -9,6 +9,8 @@ What a user asks for by a field of its own (an image, a priority, a variable) go
 gives; what `spec.podTemplate` makes of all that is judged against it (`policy`).
 """
 
+import json
+
 from pydantic import JsonValue
 
 from trainjobs.api import labels
@@ -20,8 +22,12 @@ from trainjobs.core.plan.objects import Object, child, children, text
 from trainjobs.core.plan.pod import pod_template
 from trainjobs.core.recipe.pods import asked_resources
 from trainjobs.core.settings import Settings
+from trainjobs.errors import InvalidRecipe
 
 FIELD = "runs.podTemplate"
+MOST_BYTES = 128 * 1024
+"""Of a manifest's own template, as JSON. The API server takes ten times as much; while one of that size is
+judged, every other run waits."""
 _DISK = "ephemeral-storage"
 
 
@@ -38,8 +44,11 @@ def final_template(plan: Plan, trusted: Object) -> Object:
     """The whole PodTemplateSpec, with room on the node's disk for the workspace that is on it.
 
     Raises:
-        InvalidRecipe: `spec.podTemplate` cannot be merged.
+        InvalidRecipe: `spec.podTemplate` cannot be merged, or is larger than any pod needs.
     """
+    size = len(json.dumps(plan.run.spec.pod_template))
+    if size > MOST_BYTES:
+        raise InvalidRecipe(f"spec.podTemplate: {size} bytes are not allowed; give at most {MOST_BYTES}")
     return _with_disk(merged(trusted, plan.run.spec.pod_template))
 
 

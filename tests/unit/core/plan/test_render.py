@@ -1,5 +1,7 @@
 """Why a run is refused, as far as that is known before its dependencies are."""
 
+import re
+
 from tests.unit.core.plan.builders import PLATFORM, a_run
 from trainjobs.api.conditions import Reason
 from trainjobs.core.plan.render import refusals, with_assumed_models
@@ -12,6 +14,20 @@ def test_refusals_are_known_before_the_dependencies_are() -> None:
     assert refusals(a_run(baseModel=waiting), PLATFORM) == ()
     refused = refusals(a_run(baseModel=waiting, podTemplate={"spec": {"hostPID": True}}), PLATFORM)
     assert [(one.reason, one.permanent) for one in refused] == [(Reason.POLICY_DENIED, True)]
+
+
+def test_a_template_that_others_would_wait_for_is_refused() -> None:
+    env = [{"name": f"NAME_{index}", "value": "x"} for index in range(50_000)]
+    template = {"spec": {"containers": [{"name": "pytorch", "env": env}]}}
+
+    refused = refusals(a_run(podTemplate=template), PLATFORM)
+
+    assert [one.reason for one in refused] == [Reason.INVALID_SPEC]
+    assert re.search(
+        r"^spec\.podTemplate: \d+ bytes are not allowed; give at most 131072$", refused[0].message
+    )
+    env[1000:] = []
+    assert refusals(a_run(podTemplate=template), PLATFORM) == ()
 
 
 def test_a_run_that_cannot_be_resolved_is_refused() -> None:
