@@ -149,6 +149,14 @@ def test_a_node_waits_for_what_it_has_not_saved_yet(
     assert second.next([nodes[1]], more=True) is None
 
 
+def test_a_node_of_an_attempt_that_was_replaced_waits_for_no_word_of_node_0(run: CheckpointStore) -> None:
+    begin(run, 1)
+    node = OnePart(run, 1, 1)
+    begin(run, 2)
+    with pytest.raises(Fenced):
+        node.next([], more=False)
+
+
 class OnScript:
     """Two nodes of a user's own script, each with an output folder."""
 

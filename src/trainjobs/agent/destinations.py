@@ -137,6 +137,9 @@ class OnePart(Whole):
     def next(self, waiting: Sequence[LocalCheckpoint], *, more: bool) -> LocalCheckpoint | None:
         """Return the checkpoint that node 0 names, if it is here; decline it if it was and is no more."""
         self._newest = max([self._newest, *(one.step for one in waiting)])
+        if not more:
+            # Node 0 of an attempt that was replaced says nothing any more.
+            self._store.attempts.require_newest(self._attempt)
         step = self._asked()
         return self._find(step, waiting, more=more) if step is not None else None
 
