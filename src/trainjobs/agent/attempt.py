@@ -206,10 +206,12 @@ class Attempt:
         workspace = self._workspace
         write_localised(self._recipe, prepared.inputs, workspace.recipe)
         place = meeting_point(self._options, self._recipe.processes.nodes)
-        meet(
+        company = meet(
             Meeting(self._recipe.run.uid, place, self._recipe.processes.nodes, self._status.wait_for),
             self._stop,
         )
+        if sync is not None:
+            sync.company = company
         # The time until the first step counts from here.
         self._status.enter("Launching")
         environment = {**os.environ, **server.environment()}

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from trainjobs.agent.company import Company
 from trainjobs.agent.launch import Rendezvous
 from trainjobs.agent.stop import StopRequests
 from trainjobs.errors import Preempted, RendezvousFailed
@@ -49,30 +50,31 @@ class Meeting:
         return json.dumps([self.run_uid, self.place.attempt, rank]).encode() + b"\n"
 
 
-def meet(meeting: Meeting, stop: StopRequests) -> None:
-    """Return when all nodes are there.
+def meet(meeting: Meeting, stop: StopRequests) -> Company:
+    """Return when all nodes are there, what tells whether they still are.
 
     Raises:
         Preempted: asked to stop meanwhile.
         RendezvousFailed: node 0 cannot listen.
     """
     if meeting.nodes == 1:
-        return
+        return Company()
     if meeting.place.node_rank == 0:
         with _listening(meeting) as listener, _Host(meeting, listener) as host:
             while not host.complete():
                 _heed(stop)
                 host.look(_LOOK_SECONDS)
-            host.let_go()
-        return
+            return host.let_go()
     meeting.waits_for(f"the other {meeting.nodes - 1} of {meeting.nodes} nodes")
-    let_go, given_up = threading.Event(), threading.Event()
+    let_go: list[socket.socket] = []
+    given_up = threading.Event()
     # Names are looked up and connections made without a limit that a wish to stop would cut short.
     threading.Thread(target=_attend, args=(meeting, let_go, given_up), name="meeting", daemon=True).start()
     try:
-        while not let_go.is_set():
+        while not let_go:
             _heed(stop)
             stop.wait(_LOOK_SECONDS)
+        return Company({0: let_go[0]})
     finally:
         given_up.set()
 
@@ -146,13 +148,14 @@ class _Host:
         if self._ranks() != before:
             self._tell()
 
-    def let_go(self) -> None:
-        """Tell every node that all are there."""
-        for guest in self.guests:
-            if guest.rank is not None:
-                # One that breaks off now fails with its machine, and that ends the attempt.
-                with suppress(OSError):
-                    guest.connection.sendall(_GO)
+    def let_go(self) -> Company:
+        """Tell every node that all are there; they stay connected."""
+        there = {guest.rank: guest.connection for guest in self.guests if guest.rank is not None}
+        for connection in there.values():
+            # One that breaks off now fails with its machine, and that ends the attempt.
+            with suppress(OSError):
+                connection.sendall(_GO)
+        return Company({rank: connection.dup() for rank, connection in there.items()})
 
     def _ranks(self) -> set[int]:
         return {guest.rank for guest in self.guests if guest.rank is not None}
@@ -205,7 +208,7 @@ class _Host:
         guest.connection.close()
 
 
-def _attend(meeting: Meeting, let_go: threading.Event, given_up: threading.Event) -> None:
+def _attend(meeting: Meeting, let_go: list[socket.socket], given_up: threading.Event) -> None:
     """Be there, again and again, until node 0 lets go."""
     place = (meeting.place.address, meeting.port)
     while not given_up.is_set():
@@ -213,7 +216,7 @@ def _attend(meeting: Meeting, let_go: threading.Event, given_up: threading.Event
             _keep_alive(connection)
             connection.sendall(meeting.greeting(meeting.place.node_rank))
             if _is_let_go(connection, given_up):
-                let_go.set()
+                let_go.append(connection.dup())
                 return
         # Its name is not known before its pod runs, nor its port open before it has fetched everything.
         given_up.wait(_AGAIN_SECONDS)

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 
+from trainjobs.agent.company import Company
 from trainjobs.agent.destinations import Whole
 from trainjobs.agent.status import Status
 from trainjobs.agent.stop import StopRequests
@@ -16,6 +17,8 @@ from trainjobs.storage.checkpoints import CheckpointStore
 
 _log = logging.getLogger(__name__)
 _HURRY_SECONDS = 1.0
+# What a node stored right before it went is seen at the next look.
+_LAST_LOOKS_SECONDS = 3.0
 
 
 class CheckpointSync:
@@ -43,6 +46,9 @@ class CheckpointSync:
         self._woken = False
         self._draining = False
         self._closing = False
+        self._alone_since: float | None = None
+        self.company = Company()
+        """The other nodes, once they have met."""
         self.fenced: Fenced | None = None
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
         self._thread.start()
@@ -60,7 +66,8 @@ class CheckpointSync:
     def drain(self, seconds: float, stop: StopRequests | None = None) -> bool:
         """Wait until everything is in storage, and no other node needs this one; return whether it is.
 
-        Training has ended, and nothing is added any more. Once `stop` is asked other nodes go without.
+        Training has ended, and nothing is added any more. Once `stop` is asked other nodes go without, and
+        nobody waits for a node that is gone.
         """
         deadline = time.monotonic() + seconds
         self._draining = True
@@ -71,7 +78,7 @@ class CheckpointSync:
                 self._uploads.hurry()
                 self._wake()
             with self._changed:
-                if self._done(stop) or self.fenced is not None or not self._thread.is_alive():
+                if self._done(stop) or self._is_alone() or self.fenced or not self._thread.is_alive():
                     break
                 self._changed.wait(min(_HURRY_SECONDS, max(0.0, deadline - time.monotonic())))
         return not self._uploads.pending
@@ -80,8 +87,17 @@ class CheckpointSync:
         unasked = stop is not None and stop.asked and not self._uploads.asked_anew
         return not self._uploads.pending and (self._uploads.over or unasked)
 
+    def _is_alone(self) -> bool:
+        """Whether a node is gone without which nothing more gets to storage, and left nothing there."""
+        if not self.company.gone() & self._uploads.needed():
+            self._alone_since = None
+            return False
+        self._alone_since = self._alone_since or time.monotonic()
+        return time.monotonic() - self._alone_since > _LAST_LOOKS_SECONDS
+
     def close(self) -> None:
-        """Start no other upload."""
+        """Start no other upload, and leave the other nodes."""
+        self.company.close()
         self._closing = True
         self._wake()
 

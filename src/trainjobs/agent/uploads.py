@@ -91,6 +91,12 @@ class Uploads:
         """Whether another node may ask for something that does not wait here."""
         return self._destination.asked_anew
 
+    def needed(self) -> frozenset[int]:
+        """Return without which nodes nothing can be complete: node 0, or those whose part is missing."""
+        if self._destination.node_rank:
+            return frozenset({0})
+        return frozenset(self._destination.missing() if self._since is not None else ())
+
     def add(self, checkpoint: LocalCheckpoint) -> None:
         """Store a checkpoint when its turn comes."""
         with self._lock:

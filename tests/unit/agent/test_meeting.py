@@ -10,6 +10,7 @@ import pytest
 
 from tests.agent.launching import wait_until
 from tests.harness.versitygw import free_port
+from trainjobs.agent.company import Company
 from trainjobs.agent.launch import Rendezvous
 from trainjobs.agent.meeting import Meeting, meet
 from trainjobs.agent.stop import StopRequests
@@ -30,7 +31,7 @@ class Nodes:
         place = Rendezvous(attempt, rank, "127.0.0.1", self.port)
         return Meeting(run_uid, place, self.nodes, self.said.append if rank == 0 else lambda _: None)
 
-    def come(self, rank: int, **other: int) -> "Future[None]":
+    def come(self, rank: int, **other: int) -> "Future[Company]":
         return self.threads.submit(meet, self.meeting(rank, **other), self.stops[rank])
 
     def wait_for(self, words: str) -> None:
@@ -114,3 +115,16 @@ def test_a_port_that_is_taken_is_named():
 def test_one_node_meets_nobody():
     with attempt_of(1) as nodes:
         meet(nodes.meeting(0), nodes.stops[0])
+
+
+def test_who_has_met_knows_who_has_gone_since():
+    with attempt_of(3) as nodes:
+        coming = [nodes.come(rank) for rank in range(3)]
+        host, first, second = (one.result(timeout=20) for one in coming)
+        assert [one.gone() for one in (host, first, second)] == [frozenset()] * 3
+        second.close()
+        wait_until(lambda: host.gone() == {2}, seconds=20)
+        assert first.gone() == frozenset()
+        host.close()
+        wait_until(lambda: first.gone() == {0}, seconds=20)
+        first.close()

@@ -1,6 +1,8 @@
 """Checkpoints on their way to a real folder that is away for a while."""
 
+import math
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from tests.harness.attempts import begin
 from trainjobs.agent import uploads
+from trainjobs.agent.company import Company
 from trainjobs.agent.destinations import AllParts, OnePart, Whole
 from trainjobs.agent.status import Status
 from trainjobs.agent.stored import fetch_best_weights, retention_of
@@ -229,4 +232,17 @@ def test_a_part_that_is_long_in_coming_is_told(place: Place, monkeypatch: pytest
     )
     store_part(place, 3)
     wait_until(lambda: not place.status.sync.reason)
+    sync.close()
+
+
+@pytest.mark.parametrize("node", [0, 1])
+def test_nobody_waits_for_a_node_that_is_gone(place: Place, node: int) -> None:
+    here, there = socket.socketpair()
+    destination = OnePart(place.store, 1, 1) if node else AllParts(place.store, 1, nodes=2)
+    sync = CheckpointSync(place.store, KEEP, place.status, destination, attempt=1, tidy=True)
+    sync.company = Company({1 - node: here})
+    sync.add(place.checkpoint(1))
+    assert not sync.drain(4), "it is there, and its part may come"
+    there.close()
+    assert not sync.drain(math.inf)
     sync.close()
