@@ -4,10 +4,12 @@ import hmac
 import logging
 import os
 import secrets
+import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from trainjobs.agent.exposition import exposition
 from trainjobs.agent.progress import parse_report
@@ -18,6 +20,10 @@ _log = logging.getLogger(__name__)
 _PROGRESS = "/progress"
 _MOST_BYTES = 1024 * 1024
 _SECONDS = 10.0
+_HERE = "127.0.0.1"
+_Request = socket.socket | tuple[bytes, socket.socket]
+_STRANGERS = 16
+"""Connections from elsewhere at a time: Prometheus needs one, and any pod of the cluster may come in."""
 
 
 class AgentServer:
@@ -45,11 +51,9 @@ class AgentServer:
 
     def environment(self) -> dict[str, str]:
         """Return what a Trainer of transformers needs in order to report here."""
-        no_proxy = ",".join(
-            filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"])
-        )
+        no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _HERE]))
         return {
-            "KUBEFLOW_TRAINER_SERVER_URL": f"http://127.0.0.1:{self.port}{_PROGRESS}",
+            "KUBEFLOW_TRAINER_SERVER_URL": f"http://{_HERE}:{self.port}{_PROGRESS}",
             "KUBEFLOW_TRAINER_SERVER_TOKEN": str(self._token_file),
             # A report to this machine must not travel through a proxy.
             "NO_PROXY": no_proxy,
@@ -78,7 +82,23 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], status: Status, token: str) -> None:
         self.status = status
         self.token = token
+        self._strangers = threading.BoundedSemaphore(_STRANGERS)
         super().__init__(address, _Handler)
+
+    def process_request(self, request: _Request, client_address: Any) -> None:  # noqa: ANN401
+        """Serve from a thread of its own: training always, of all others only so many at a time."""
+        if client_address[0] != _HERE and not self._strangers.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: _Request, client_address: Any) -> None:  # noqa: ANN401
+        """Serve one connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            if client_address[0] != _HERE:
+                self._strangers.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -86,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _SECONDS
 
     def do_POST(self) -> None:
-        if self.path != _PROGRESS:
+        if self.path != _PROGRESS or self.client_address[0] != _HERE:
             return self._answer(HTTPStatus.NOT_FOUND)
         given = self.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
