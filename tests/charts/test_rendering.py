@@ -163,7 +163,7 @@ def test_long_release_names_leave_room_for_what_is_appended() -> None:
 def test_the_notes_say_which_secret_every_namespace_needs() -> None:
     done = helm(
         "install", "trainjobs", str(CHART), "--dry-run=client",
-        "--set", "runs.storage.uri=s3://b,runs.storage.secretName=bucket",
+        "--set", "runs.storage.uri=s3://runs,runs.storage.secretName=bucket",
     )  # fmt: skip
 
     assert "create secret generic bucket" in done.stdout, done.stderr
