@@ -22,11 +22,13 @@ from trainjobs.core.plan.pytorchjob import backend
 
 PLAN = a_plan(settings=PLATFORM.model_copy(update={"status_url": "https://status", "status_ca": "PEM"}))
 DROPPED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+CONDITIONS = "requiredDuringSchedulingIgnoredDuringExecution"
 PLATFORMS_OWN: dict[str, Any] = {
     "metadata": {"labels": {"mesh": "off"}, "annotations": {"example.com/networks": "rdma"}},
     "spec": {
         "hostNetwork": True,
         "runtimeClassName": "gvisor",
+        "affinity": {"podAffinity": {CONDITIONS: [{"topologyKey": "zone", "namespaces": ["cache"]}]}},
         "volumes": [
             {"name": "fabric", "hostPath": {"path": "/dev/infiniband"}},
             {"name": "shipping", "configMap": {"name": "shipping"}},
@@ -184,7 +186,14 @@ pod_fields = one_of(
     shareProcessNamespace=st.booleans(),
     nodeSelector=words([{"pool": "x"}]),
 )
+terms = words([{}, {"namespaces": ["x"]}, {"namespaces": []}, {"namespaceSelector": {}}]).map(
+    lambda said: {"topologyKey": "zone", **said}
+)
+near = words(["podAffinity", "podAntiAffinity"]).flatmap(
+    lambda kind: terms.map(lambda term: {kind: {CONDITIONS: [term]}})
+)
 in_spec = (
+    one_of(affinity=st.none() | near),
     one_of(securityContext=security),
     one_of(volumes=a_list(volumes)),
     one_of(containers=a_list(containers)),
@@ -270,9 +279,7 @@ def gained(trusted: dict, final: dict) -> Iterator[str]:
             if before.get(name) != after.get(name) and (name in before or not free):
                 yield f"{kind} {name}"
     old, new = trusted["spec"], final["spec"]
-    for name in {*old, *new} - HARMLESS_FIELDS:
-        if old.get(name) != new.get(name):
-            yield name
+    yield from gained_fields(old, new)
     yield from gained_volumes(old, new)
     for group in ("initContainers", "containers"):
         for container in new.get(group, []):
@@ -286,6 +293,23 @@ def gained(trusted: dict, final: dict) -> Iterator[str]:
     names = {one["name"] for one in others}
     if others != [one for one in new["containers"] if one["name"] in names]:
         yield "the platform's container"
+
+
+def gained_fields(old: dict, new: dict) -> Iterator[str]:
+    for name in {*old, *new} - HARMLESS_FIELDS:
+        if old.get(name) != new.get(name):
+            yield name
+    if foreign(old) != foreign(new):
+        yield "pods of other namespaces to be placed by"
+
+
+def foreign(spec: dict) -> list[tuple[str, dict]]:
+    return [
+        (kind, term)
+        for kind in ("podAffinity", "podAntiAffinity")
+        for term in (spec.get("affinity") or {}).get(kind, {}).get(CONDITIONS, [])
+        if term.get("namespaces") or "namespaceSelector" in term
+    ]
 
 
 def gained_volumes(old: dict, new: dict) -> Iterator[str]:
