@@ -5,13 +5,14 @@ import hashlib
 import mmap
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from trainjobs.errors import (
     AccessDenied,
     CorruptCheckpoint,
+    DiskFull,
     InvalidData,
     StorageUnavailable,
     StorageUnusable,
@@ -39,6 +40,13 @@ def local_error(error: OSError, path: str | Path, doing: str) -> TrainjobsError:
     if error.errno in _DENIED:
         return AccessDenied(f"{text}; check the folder's owner and mode")
     return StorageUnavailable(text) if error.errno in _AWAY else StorageUnusable(text)
+
+
+def _own_error(error: OSError, path: Path, doing: str) -> TrainjobsError:
+    """As `local_error`, of the disk that what is fetched goes to: waiting for a storage would not help."""
+    denied = error.errno in _DENIED
+    advice = "check the folder's owner and mode" if denied else "free some space there (spec.workspace.size)"
+    return DiskFull(f"{path}: {error.strerror or error} while {doing}; {advice}")
 
 
 class HashedParts:
@@ -119,17 +127,29 @@ def hashed(chunks: Iterable[Chunk]) -> Digest:
     return Digest(size, digest.hexdigest())
 
 
-def write_file(path: Path, chunks: Iterable[Chunk], *, expected: Digest | None, source: str) -> Digest:
-    """Write chunks to a file that appears under its name only when whole, durable and as expected.
+def write_file(path: Path, chunks: Iterable[Chunk]) -> Digest:
+    """Write chunks to a file of a storage that appears under its name only when whole and durable.
+
+    Raises:
+        StorageUnusable, AccessDenied: the disk is full, or the folder may not be written; nothing is left.
+    """
+    with _Partial(path, local_error) as partial:
+        found = hashed(partial.written(chunks))
+        partial.replace()
+    return found
+
+
+def fetch_file(path: Path, chunks: Iterable[Chunk], *, expected: Digest | None, source: str) -> Digest:
+    """Write chunks out of a storage to a file of this machine, as `write_file`, if they are as expected.
 
     Args:
         source: what is being read, for the error about a wrong checksum.
 
     Raises:
         CorruptCheckpoint: what arrived is not what was expected; nothing is left behind.
-        StorageUnusable, AccessDenied: the disk is full, or the folder may not be written.
+        DiskFull: the disk is full, or the folder cannot be written.
     """
-    with _Partial(path) as partial:
+    with _Partial(path, _own_error) as partial:
         found = hashed(partial.written(chunks))
         if expected is not None and found != expected:
             raise CorruptCheckpoint(_difference(source, expected, found))
@@ -143,27 +163,25 @@ def create_file(path: Path, data: bytes) -> None:
     Raises:
         AlreadyExists: there is a file of that name.
     """
-    with _Partial(path) as partial:
+    with _Partial(path, local_error) as partial:
         partial.write(data)
         partial.link()
 
 
 def _difference(source: str, expected: Digest, found: Digest) -> str:
     if expected.size != found.size:
-        return (
-            f"{source}: has {found.size} bytes instead of {expected.size}; it was damaged after it was stored"
-        )
-    return (
-        f"{source}: checksum is {found.sha256[:16]}… instead of {expected.sha256[:16]}…; "
-        "it was damaged after it was stored"
-    )
+        differs = f"has {found.size} bytes instead of {expected.size}"
+    else:
+        differs = f"checksum is {found.sha256[:16]}… instead of {expected.sha256[:16]}…"
+    return f"{source}: {differs}; it was damaged in storage, or on its way here"
 
 
 class _Partial:
     """A file being written beside its final name; gone when the block ends, unless published."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, refused: Callable[[OSError, Path, str], TrainjobsError]) -> None:
         self._path = path
+        self._refused = refused
         self._partial = path.parent / f".{path.name[:200]}.{secrets.token_hex(6)}.partial"
         self._descriptor = -1
 
@@ -171,7 +189,7 @@ class _Partial:
         try:
             self._descriptor = self._open()
         except OSError as error:
-            raise local_error(error, self._path, "making the file") from error
+            raise self._refused(error, self._path, "making the file") from error
         return self
 
     def _open(self) -> int:
@@ -194,7 +212,7 @@ class _Partial:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            raise local_error(error, self._path, "writing") from error
+            raise self._refused(error, self._path, "writing") from error
 
     def written(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Append each chunk, and pass it on."""
@@ -209,7 +227,7 @@ class _Partial:
             os.replace(self._partial, self._path)
             _sync_folder(self._path.parent)
         except OSError as error:
-            raise local_error(error, self._path, "finishing the file") from error
+            raise self._refused(error, self._path, "finishing the file") from error
 
     def link(self) -> None:
         """Give the file its final name, if nothing has it."""
@@ -220,7 +238,7 @@ class _Partial:
         except FileExistsError:
             raise AlreadyExists(f"{self._path}: exists already") from None
         except OSError as error:
-            raise local_error(error, self._path, "creating the file once (needs hard links)") from error
+            raise self._refused(error, self._path, "creating the file once (needs hard links)") from error
 
 
 def _sync_folder(folder: Path) -> None:

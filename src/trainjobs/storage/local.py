@@ -14,7 +14,7 @@ from typing_extensions import override
 from trainjobs.core.checkpoints.layout import safe_key
 from trainjobs.core.uris import file_uri
 from trainjobs.storage.budget import MemoryBudget
-from trainjobs.storage.files import HashedParts, create_file, digest_of, local_error, write_file
+from trainjobs.storage.files import HashedParts, create_file, digest_of, fetch_file, local_error, write_file
 from trainjobs.storage.settings import StorageSettings
 from trainjobs.storage.store import Digest, ObjectInfo, ObjectNotFound, Store
 
@@ -58,7 +58,7 @@ class LocalStore(Store):
 
     @override
     def put(self, key: str, data: bytes) -> None:
-        write_file(self._path(key), (data,), expected=None, source=key)
+        write_file(self._path(key), (data,))
 
     @override
     def create(self, key: str, data: bytes) -> None:
@@ -78,13 +78,13 @@ class LocalStore(Store):
     def put_file(self, key: str, path: str) -> Digest:
         with self._budget.hold(self._settings.part_bytes):
             parts = HashedParts(path, self._settings.part_bytes)
-            return write_file(self._path(key), parts, expected=None, source=path)
+            return write_file(self._path(key), parts)
 
     @override
     def get_file(self, key: str, path: str, expected: Digest | None = None) -> Digest:
         with self._budget.hold(self._settings.part_bytes):
             parts = HashedParts(str(self._existing(key)), self._settings.part_bytes)
-            return write_file(Path(path), parts, expected=expected, source=f"{self.uri}/{key}")
+            return fetch_file(Path(path), parts, expected=expected, source=f"{self.uri}/{key}")
 
     @override
     def digest(self, key: str) -> Digest:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from trainjobs.core.checkpoints.layout import safe_key
 from trainjobs.storage.budget import MemoryBudget
-from trainjobs.storage.files import HashedParts, hashed, write_file
+from trainjobs.storage.files import HashedParts, fetch_file, hashed
 from trainjobs.storage.markers import without_markers
 from trainjobs.storage.s3_connection import S3Connection
 from trainjobs.storage.s3_errors import CREATING, LISTING
@@ -108,7 +108,7 @@ class S3Store(Store):
 
     @override
     def get_file(self, key: str, path: str, expected: Digest | None = None) -> Digest:
-        return write_file(Path(path), self._chunks(key), expected=expected, source=f"{self.uri}/{key}")
+        return fetch_file(Path(path), self._chunks(key), expected=expected, source=f"{self.uri}/{key}")
 
     @override
     def digest(self, key: str) -> Digest:

@@ -89,6 +89,7 @@ class Store(Protocol):
         Raises:
             ObjectNotFound: it is not there.
             CorruptCheckpoint: its size or checksum is not the expected one.
+            DiskFull: the file cannot be written.
         """
 
     def digest(self, key: str) -> Digest:

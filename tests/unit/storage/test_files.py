@@ -22,7 +22,7 @@ def chunks():
     while True:
         yield b"new" * 100_000
 
-write_file(Path(sys.argv[1]), chunks(), expected=None, source="endless")
+write_file(Path(sys.argv[1]), chunks())
 """
 
 
@@ -45,7 +45,7 @@ def test_a_writer_that_fails_leaves_nothing_behind(tmp_path: Path):
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        write_file(tmp_path / "weights", chunks(), expected=None, source="s")
+        write_file(tmp_path / "weights", chunks())
     assert list(tmp_path.iterdir()) == []
 
 
