@@ -18,9 +18,17 @@ from trainjobs.core.uris import file_uri
 STEPS = 60
 
 
-def run(bench: Bench, base: Path, stage: int) -> Path:  # noqa: F811
-    """A run on two nodes with a process each, which share optimiser (and weights) by ZeRO."""
-    strategy = {"type": "DeepSpeed", "deepSpeed": {"stage": stage}}
+def zero(stage: int) -> dict[str, Any]:
+    """Share optimiser (and weights) by ZeRO."""
+    return {"type": "DeepSpeed", "deepSpeed": {"stage": stage}}
+
+
+FSDP = {"type": "FSDP"}
+SHARDS = {"DeepSpeed": "global_step*/*zero_pp_rank_{}_*optim_states.pt", "FSDP": "optimizer/__{}_0.distcp"}
+
+
+def run(bench: Bench, base: Path, strategy: dict[str, Any]) -> Path:  # noqa: F811
+    """A run on two nodes with a process each, which share the model."""
     return manifest(
         bench,
         base,
@@ -42,32 +50,41 @@ def whole(bench: Bench) -> list[Path]:
     return sorted(path.parent for path in bench.folder.glob("kept/default/*/*/checkpoints/*/MANIFEST.json"))
 
 
-@pytest.mark.parametrize("stage", [2, pytest.param(3, marks=pytest.mark.acceptance)])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        zero(2),
+        pytest.param(zero(3), marks=pytest.mark.acceptance),
+        pytest.param(FSDP, marks=pytest.mark.acceptance),
+    ],
+    ids=["ZeRO-2", "ZeRO-3", "FSDP"],
+)
 def test_a_run_killed_on_two_nodes_goes_on_from_both_parts_with_equal_losses(
     bench: Bench,
     base: Path,  # noqa: F811
     tmp_path: Path,
-    stage: int,
+    strategy: dict[str, Any],
 ) -> None:
-    ended = bench.run("run", run(bench, base, stage))
+    ended = bench.run("run", run(bench, base, strategy))
     assert ended.returncode == 0, ended.stderr
     expected = losses(bench)
     assert len(expected) == STEPS
     newest = whole(bench)[-1]
     assert (newest / "parts/0001/MANIFEST.json").is_file()
-    assert list(newest.glob("global_step*/*zero_pp_rank_0_*optim_states.pt"))
-    assert list(newest.glob("parts/0001/global_step*/*zero_pp_rank_1_*optim_states.pt"))
+    shards = SHARDS[strategy["type"]]
+    assert list(newest.glob(shards.format(0)))
+    assert list(newest.glob("parts/0001/" + shards.format(1)))
 
     (tmp_path / "other").mkdir()
     other = Bench(tmp_path / "other")
-    killed = other.start("run", run(other, base, stage))
+    killed = other.start("run", run(other, base, strategy))
     until("a checkpoint of both nodes", lambda: whole(other))
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     until("the end of all its processes", lambda: not processes_of(other.place("tiny")))
     # Machines are replaced: what storage has is all there is.
     shutil.rmtree(other.place("tiny") / "work")
-    again = other.run("run", run(other, base, stage))
+    again = other.run("run", run(other, base, strategy))
     assert again.returncode == 0, again.stderr
     (stats,) = other.folder.glob("kept/default/*/*/artifacts/report-a0002/training_stats.json")
     assert 0 < json.loads(stats.read_text())["resumedFromStep"] < STEPS

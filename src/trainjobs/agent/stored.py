@@ -8,16 +8,16 @@ from trainjobs.api.checkpoints import Checkpoints
 from trainjobs.api.status import CheckpointsStatus, CheckpointStatus
 from trainjobs.core.checkpoints.layout import CheckpointRef
 from trainjobs.core.checkpoints.manifest import Manifest
+from trainjobs.core.checkpoints.parts import files_here
 from trainjobs.core.checkpoints.resumption import ResumePoint
 from trainjobs.core.checkpoints.retention import Best, Retention, ranked
 from trainjobs.core.figures.scores import direction_of
-from trainjobs.core.outputs import CHECKPOINT_PREFIX
+from trainjobs.core.outputs import CHECKPOINT_PREFIX, WEIGHT_SHARDS
 from trainjobs.errors import CorruptCheckpoint
 from trainjobs.storage.checkpoints import CheckpointStore
 from trainjobs.storage.store import Digest
 
 _log = logging.getLogger(__name__)
-_WEIGHTS = ".safetensors"
 
 
 def retention_of(checkpoints: Checkpoints) -> Retention:
@@ -53,6 +53,10 @@ def stored(store: CheckpointStore, retention: Retention, *, uri: str) -> Checkpo
     )
 
 
+def _is_weights(path: str) -> bool:
+    return path.endswith(".safetensors") or path.startswith(f"{WEIGHT_SHARDS}/")
+
+
 def fetch_best_weights(
     store: CheckpointStore,
     resume: ResumePoint,
@@ -76,9 +80,8 @@ def fetch_best_weights(
     source = store.store.at(best.folder)
     target = folder / f"{CHECKPOINT_PREFIX}{best.step}"
     try:
-        for entry in complete[best].files:
-            if entry.path.endswith(_WEIGHTS):
-                source.get_file(entry.path, str(target / entry.path), Digest(entry.size, entry.sha256))
+        for path, entry in files_here(complete[best], _is_weights).items():
+            source.get_file(entry.path, str(target / path), Digest(entry.size, entry.sha256))
     except CorruptCheckpoint as error:
         message = (
             f"the best checkpoint so far, {best.name}, is damaged: {error}; if nothing better follows, "

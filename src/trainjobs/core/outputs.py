@@ -18,6 +18,10 @@ EXTERNAL: Final = "external"
 SAVED_MARK: Final = "trainjobs-saved.json"
 """In a checkpoint's folder: `SavedMark`. A user's own script leaves none; then a folder counts as whole when
 it holds `trainer_state.json` and has stopped changing."""
+WEIGHT_SHARDS: Final = "weights"
+"""In a checkpoint of FSDP: folder of the trained weights, a file for each process that saved it."""
+OPTIMIZER_SHARDS: Final = "optimizer"
+"""The same of the optimiser's state."""
 REQUEST: Final = "request"
 """The agent's wish, one word: `save` (save and go on; the process removes the file) or `stop` (save and
 end)."""

@@ -168,6 +168,22 @@ def test_the_best_weights_of_an_earlier_attempt_are_brought_along(place):
     assert "the last weights are the result" in place.status.heartbeat().damaged[0].message
 
 
+def test_shards_of_the_best_weights_come_from_every_node(place):
+    for step, loss in ((1, 0.1), (2, 0.5)):
+        ref, metrics = CheckpointRef(step, 1), {"eval_loss": loss}
+        written = [place.root / f"node-{rank}" / f"{step}" for rank in (0, 1)]
+        for rank, folder in enumerate(written):
+            for kind in ("weights", "optimizer"):
+                (folder / kind).mkdir(parents=True)
+                (folder / kind / f"__{rank}_0.distcp").write_bytes(b"shard")
+        part = place.store.parts.save(ref, 1, written[1])
+        place.store.commit(ref, place.store.upload(ref, written[0]), parts={1: part}, metrics=metrics)
+    folder = place.root / "resume"
+    fetch_best_weights(place.store, CheckpointRef(2, 1), retention_of(KEEP), folder, place.status.pass_over)
+    fetched = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert fetched == [f"checkpoint-1/weights/__{rank}_0.distcp" for rank in (0, 1)]
+
+
 def of_two_nodes(place: Place) -> CheckpointSync:
     return CheckpointSync(
         place.store, KEEP, place.status, AllParts(place.store, 1, nodes=2), attempt=1, tidy=True

@@ -8,8 +8,9 @@ At least this lies on node 0 while a checkpoint is written (`agent.fetch`, `agen
   written meanwhile: fewer where the run saves fewer;
 - the finished model.
 
-A checkpoint is 4·T bytes of weights and 8·T of optimizer, of which every node writes its share where the
-optimizer is sharded (T are the trained parameters). A node whose uploads fall behind keeps more.
+A checkpoint is 4·T bytes of weights and 8·T of optimizer (T are the trained parameters), of which every node
+writes its share: of the optimizer with ZeRO, of both with FSDP. What an attempt goes on from is fetched whole
+with FSDP, whose shards are dealt out anew. A node whose uploads fall behind keeps more.
 """
 
 import math
@@ -89,12 +90,12 @@ def workspace(recipe: Recipe, template: Object, sizes: Sizes) -> Workspace:
         sizes: of model and data.
     """
     at_once = _at_once(recipe, sizes.steps)
-    optimizer = 8 * sizes.trained // (recipe.processes.nodes if _is_sharded(recipe) else 1)
+    written, fetched = _checkpoint(recipe, sizes.trained)
     # An adapter is merged at the end, into a model of the base's size in half precision.
     model = (4 if recipe.adapter.type == "None" else 2) * sizes.parameters
     contents = {
         **sizes.fetched,
-        "checkpoints": at_once * (4 * sizes.trained + optimizer),
+        "checkpoints": (at_once - 1) * written + (fetched if at_once > 1 else written),
         "finished model": model,
     }
     room, field = _room(child(template, "spec"))
@@ -122,10 +123,16 @@ def _at_once(recipe: Recipe, steps: tuple[int, int] | None) -> int:
     return min(saves, _KEPT) + (saves > 1)
 
 
-def _is_sharded(recipe: Recipe) -> bool:
-    strategy = recipe.processes.strategy
+def _checkpoint(recipe: Recipe, trained: int) -> tuple[int, int]:
+    """Bytes of one checkpoint on a node: as it writes it, and as it fetches it to go on."""
+    strategy, nodes = recipe.processes.strategy, recipe.processes.nodes
+    weights, optimizer = 4 * trained, 8 * trained
+    if strategy.type == "FSDP":
+        return (weights + optimizer) // nodes, weights + optimizer
     stage = strategy.deep_speed.stage if strategy.deep_speed else 2
-    return strategy.type == "FSDP" or (strategy.type == "DeepSpeed" and stage >= 1)
+    shared = strategy.type == "DeepSpeed" and stage >= 1
+    one = weights + optimizer // (nodes if shared else 1)
+    return one, one
 
 
 def _room(pod: Object) -> tuple[float | None, str]:

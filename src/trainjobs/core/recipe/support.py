@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from trainjobs.api.runs import PretrainRun, RewardModelRun, RLHFRun, Run
+from trainjobs.api.topology import Strategy
+from trainjobs.api.training import Adapter
 from trainjobs.core.recipe.model import Recipe, Task
 from trainjobs.core.recipe.resolve import task_of
 from trainjobs.errors import InvalidRecipe
@@ -13,6 +15,7 @@ TRAINED: Final[Mapping[Task, str]] = {
     "Regression": "RewardModelRun with spec.objective.type Regression",
 }
 """What can be trained, and how a manifest asks for it: the one table, to which an objective adds its line."""
+_QUANTIZED_IN_PARTS: Final = "FSDP does not deal out a quantized base; set DDP, or spec.adapter.type: LoRA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ def unsupported(run: Run) -> Iterator[Unsupported]:
     task = task_of(run)
     if not is_trained(task, run.spec.runtime.command):
         yield Unsupported(_field(run), _cannot_train(run.kind if _field(run) == "kind" else task))
+    elif not run.spec.runtime.command and _is_quantized_in_parts(
+        run.spec.adapter, run.spec.topology.strategy
+    ):
+        yield Unsupported("spec.topology.strategy.type", _QUANTIZED_IN_PARTS)
 
 
 def check_support(runs: Iterable[Run]) -> None:
@@ -51,7 +58,16 @@ def is_trained(task: Task, command: list[str]) -> bool:
 
 def untrained(recipe: Recipe) -> str | None:
     """Return why a node cannot train this recipe, or None: the operator may be of another version."""
-    return None if is_trained(recipe.task, recipe.command) else f"task: {_cannot_train(recipe.task)}"
+    if not is_trained(recipe.task, recipe.command):
+        return f"task: {_cannot_train(recipe.task)}"
+    if _is_quantized_in_parts(recipe.adapter, recipe.processes.strategy):
+        return f"spec.topology.strategy.type: {_QUANTIZED_IN_PARTS}"
+    return None
+
+
+def _is_quantized_in_parts(adapter: Adapter, strategy: Strategy) -> bool:
+    """Whether FSDP would have to deal out weights of 4 bits, which it cannot."""
+    return adapter.type == "QLoRA" and strategy.type == "FSDP"
 
 
 def _field(run: Run) -> str:

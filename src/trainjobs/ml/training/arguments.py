@@ -110,5 +110,5 @@ def _arguments(recipe: Recipe, steps: Steps, precision: Precision) -> dict[str, 
         "disable_tqdm": True,
         "log_level": "warning",
         "ddp_find_unused_parameters": False,
-        **sharding_arguments(recipe.processes.strategy, recipe.processes.world_size),
+        **sharding_arguments(recipe.processes.strategy),
     }

@@ -3,19 +3,24 @@
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import torch
 import torch.distributed as dist
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 from transformers import Trainer
 
+from trainjobs.api.topology import Strategy
 from trainjobs.core.outputs import CHECKPOINT_PREFIX, SAVED_MARK, SavedMark
 from trainjobs.ml.training.callbacks.history import figures_of
 from trainjobs.ml.training.files import write_record
 from trainjobs.ml.training.past import past_of
 from trainjobs.ml.training.saver import SaveFigures, Saver, Snapshot
-from trainjobs.ml.training.snapshot import random_files, random_state, state_text, weights_of
+from trainjobs.ml.training.shards import write_shards
+from trainjobs.ml.training.snapshot import random_file, random_files, random_state, state_text, weights_of
 from trainjobs.ml.training.staging import HostCopy
 
 _log = logging.getLogger("trainjobs.training")
@@ -87,45 +92,90 @@ class StagedCheckpoints:
         )
 
 
-class LibraryCheckpoints:
-    """For sharded models: the library's own saving, which training waits for."""
+class AwaitedCheckpoints:
+    """For sharded models: every process writes what it holds, and training waits for all of them."""
 
-    def __init__(self, output: Path, constants: Path) -> None:
+    def __init__(self, output: Path, constants: Path, write: Callable[[Trainer, Path], None]) -> None:
+        """`write`: writes this process's part of a checkpoint into a folder; all processes call it."""
         self._output = output
         self._constants = constants
+        self._write = write
         self.figures = SaveFigures()
 
     def save(self, trainer: Trainer) -> None:
-        """Let the library write aside, then give the folder its name."""
+        """Have it written aside, then give the folder its name."""
         started = time.monotonic()
-        step = trainer.state.global_step
-        trainer.args.output_dir = str(self._output / _SAVING)
-        try:
-            Trainer._save_checkpoint(trainer, cast(nn.Module, trainer.model), None)
-        finally:
-            trainer.args.output_dir = str(self._output)
-        dist.barrier()
+        name = f"{CHECKPOINT_PREFIX}{trainer.state.global_step}"
+        written = self._output / _SAVING / name
         if trainer.is_local_process_zero():
-            written = self._output / _SAVING / f"{CHECKPOINT_PREFIX}{step}"
+            # An attempt that was killed while it saved may have left some.
+            shutil.rmtree(written, ignore_errors=True)
+        _barrier()
+        self._write(trainer, written)
+        _barrier()
+        if trainer.is_local_process_zero():
             if trainer.is_world_process_zero():
                 # What is the same for all: the other nodes add what their own processes have.
                 shutil.copytree(self._constants, written, dirs_exist_ok=True)
-                for name, text in past_of(self._output).items():
-                    (written / name).write_text(text, encoding="utf-8")
+                for file, text in past_of(self._output).items():
+                    (written / file).write_text(text, encoding="utf-8")
             blocked = time.monotonic() - started
             write_record(written / SAVED_MARK, _mark(trainer, blocked))
-            target = self._output / f"{CHECKPOINT_PREFIX}{step}"
+            target = self._output / name
             shutil.rmtree(target, ignore_errors=True)
             written.rename(target)
-            self.figures.saved.append(step)
+            self.figures.saved.append(trainer.state.global_step)
             self.figures.blocked_seconds += blocked
-        dist.barrier()
+        _barrier()
 
     def __enter__(self) -> None:
         """Begin."""
 
     def __exit__(self, *_: object) -> None:
         """Nothing is left to do."""
+
+
+def checkpoints_of(strategy: Strategy, output: Path, constants: Path) -> Checkpoints:
+    """Return how a training with this strategy saves."""
+    match strategy.type:
+        case "DDP":
+            return StagedCheckpoints(output, constants)
+        case "FSDP":
+            return AwaitedCheckpoints(output, constants, _write_shards)
+        case "DeepSpeed":
+            return AwaitedCheckpoints(output, constants, _write_by_library)
+
+
+def _write_by_library(trainer: Trainer, folder: Path) -> None:
+    """Let the library write all: DeepSpeed has a way of its own."""
+    output = trainer.args.output_dir
+    trainer.args.output_dir = str(folder.parent)
+    try:
+        Trainer._save_checkpoint(trainer, cast(nn.Module, trainer.model), None)
+    finally:
+        trainer.args.output_dir = output
+
+
+def _write_shards(trainer: Trainer, folder: Path) -> None:
+    assert isinstance(trainer.model, nn.Module)
+    assert isinstance(trainer.optimizer, AcceleratedOptimizer)
+    assert trainer.lr_scheduler is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    write_shards(
+        trainer.model, trainer.optimizer.optimizer, folder, local_leader=trainer.is_local_process_zero()
+    )
+    processes, rank = trainer.args.world_size, trainer.args.process_index
+    torch.save(random_state(distributed=processes > 1), folder / random_file(rank, processes))
+    if trainer.is_world_process_zero():
+        torch.save(trainer.lr_scheduler.state_dict(), folder / "scheduler.pt")
+        if trainer.accelerator.scaler is not None:
+            torch.save(trainer.accelerator.scaler.state_dict(), folder / "scaler.pt")
+        (folder / "trainer_state.json").write_text(state_text(trainer.state), encoding="utf-8")
+
+
+def _barrier() -> None:
+    if dist.is_initialized():
+        dist.barrier()
 
 
 def _mark(trainer: Trainer, blocked: float) -> SavedMark:

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from accelerate.utils import DistributedType
+from torch import Tensor, nn
 from transformers import Trainer
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from trainjobs.errors import TrainingError
 from trainjobs.ml.modeling.regression import Model
 from trainjobs.ml.training.best import load_weights
+from trainjobs.ml.training.shards import gathered_weights
 
 _log = logging.getLogger("trainjobs.training")
 
@@ -21,7 +23,11 @@ def gather_weights(trainer: Trainer) -> dict[str, Tensor]:
 
     Every process has to call it, after training.
     """
-    gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if trainer.accelerator.distributed_type == DistributedType.DEEPSPEED:
+        gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    else:
+        assert isinstance(trainer.model, nn.Module)
+        gathered = gathered_weights(trainer.model)
     if not trainer.is_world_process_zero():
         return {}
     weights = {name: tensor.detach().cpu() for name, tensor in gathered.items()}

@@ -4,13 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 from transformers import TrainerCallback, set_seed
 
 from trainjobs.api.objective import Regression
+from trainjobs.api.topology import FSDP
 from trainjobs.core.outputs import ENVIRONMENT
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import DiskFull, InvalidData, InvalidRecipe, Preempted
@@ -22,16 +23,19 @@ from trainjobs.ml.modeling.regression import Model, build_model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
 from trainjobs.ml.training import trackers
 from trainjobs.ml.training.arguments import training_arguments
+from trainjobs.ml.training.best import take_best_shards
 from trainjobs.ml.training.callbacks.cadence import Cadence
 from trainjobs.ml.training.callbacks.early_stopping import EarlyStopping
 from trainjobs.ml.training.callbacks.history import History
 from trainjobs.ml.training.callbacks.log_lines import LogLines
 from trainjobs.ml.training.callbacks.progress import Progress, ProgressSender
-from trainjobs.ml.training.checkpoints import Checkpoints, LibraryCheckpoints, StagedCheckpoints
+from trainjobs.ml.training.checkpoints import Checkpoints, checkpoints_of
 from trainjobs.ml.training.constants import write_constants
 from trainjobs.ml.training.control import Control
 from trainjobs.ml.training.data_before import DataBefore
 from trainjobs.ml.training.files import write_json
+from trainjobs.ml.training.fsdp import loaded_once_a_node, shard
+from trainjobs.ml.training.fsdp_trainer import FsdpTrainer
 from trainjobs.ml.training.gathering import gather_weights, saved_model, whole_model
 from trainjobs.ml.training.precision import Precision, base_dtype, resolve_precision
 from trainjobs.ml.training.processes import Processes
@@ -108,8 +112,10 @@ class RegressionRun:
                 trainer.train(resume_from_checkpoint=self._session.inputs.resume_from)
         if cadence.stopped:
             self._stopped(trainer.state.global_step, checkpoints.figures)
+        at_best = not over and self._take_best(trainer)
         return Trained(
             model=self._whole(trainer, trained=not over),
+            at_best=at_best,
             state=trainer.state,
             seconds=time.monotonic() - started,
             saved=checkpoints.figures,
@@ -130,6 +136,12 @@ class RegressionRun:
     def _sharded(self) -> bool:
         return shards_weights(self._session.recipe.processes.strategy)
 
+    def _take_best(self, trainer: RunTrainer) -> bool:
+        """Have each process take its part of the best checkpoint where it is dealt out; say whether."""
+        if self._session.recipe.processes.strategy.type != "FSDP":
+            return False
+        return take_best_shards(trainer, self._session.output)
+
     def _whole(self, trainer: RunTrainer, *, trained: bool) -> Model:
         """Return the model with all its weights, on the leading process. Every process has to call it."""
         held: Model = trainer.accelerator.unwrap_model(trainer.model)
@@ -147,17 +159,20 @@ class RegressionRun:
     ) -> tuple[RunTrainer, Checkpoints]:
         recipe, session = self._session.recipe, self._session
         set_seed(recipe.training.seed)
-        model = self._build()
+        strategy = recipe.processes.strategy
+        with loaded_once_a_node() if strategy.type == "FSDP" else nullcontext():
+            model = self._build()
         constants = write_constants(session, model, self.tokenizer, self.data)
-        sharded = recipe.processes.strategy.type != "DDP"
-        kind = LibraryCheckpoints if sharded else StagedCheckpoints
-        checkpoints = kind(session.output, constants)
-        trainer = RunTrainer(
+        checkpoints = checkpoints_of(strategy, session.output, constants)
+        if strategy.type == "FSDP":
+            shard(model, strategy.fsdp or FSDP(), self._precision)
+        kind = FsdpTrainer if strategy.type == "FSDP" else RunTrainer
+        trainer = kind(
             learner=self._learner(padding_token(model.config)),
             order=self._order(),
             processes=processes,
             checkpoints=checkpoints,
-            strategy=recipe.processes.strategy,
+            strategy=strategy,
             steps=self.steps,
             model=model,
             args=self._arguments,

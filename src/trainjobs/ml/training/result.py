@@ -38,6 +38,8 @@ class Trained:
     """A model as training left it."""
 
     model: Model
+    at_best: bool
+    """Whether it holds the best step's weights already, not the last one's."""
     state: TrainerState
     seconds: float
     saved: SaveFigures
@@ -60,7 +62,9 @@ def write_result(
     recipe, output = session.recipe, session.output
     write_record(output / STATS, training_stats(trained, recipe, data, steps))
     resumed = Path(session.inputs.resume_from) if session.inputs.resume_from else None
-    held = load_best(trained.model, trained.state, output, resumed)
+    held = trained.state.best_global_step
+    if not trained.at_best:
+        held = load_best(trained.model, trained.state, output, resumed)
     model = _save_model(trained.model, output, tokenizer, data.scoring)
     _log.info("model of step %d is in %s", held, output / MODEL)
     judgement = evaluate_and_report(

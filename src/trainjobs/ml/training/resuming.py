@@ -11,11 +11,19 @@ from transformers import TrainerState
 from transformers.trainer_pt_utils import safe_globals
 
 from trainjobs.api.topology import DeepSpeed
-from trainjobs.core.outputs import CHECKPOINT_PREFIX, EXTERNAL, SAVED_MARK, SavedMark
+from trainjobs.core.outputs import (
+    CHECKPOINT_PREFIX,
+    EXTERNAL,
+    OPTIMIZER_SHARDS,
+    SAVED_MARK,
+    WEIGHT_SHARDS,
+    SavedMark,
+)
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
 from trainjobs.ml.modeling.scoring_config import SCORING_CONFIG
 from trainjobs.ml.training.data_record import DATA_RECORD
+from trainjobs.ml.training.shards import missing_shards
 from trainjobs.ml.training.snapshot import ADAPTER_WEIGHTS, WEIGHTS
 
 _NEEDED = ("trainer_state.json", SCORING_CONFIG, DATA_RECORD)
@@ -43,6 +51,8 @@ def read_state(checkpoint: Path, recipe: Recipe) -> TrainerState:
 
 def _read(checkpoint: Path, recipe: Recipe) -> TrainerState:
     needed = list(_NEEDED)
+    if recipe.processes.strategy.type == "FSDP":
+        needed += ["scheduler.pt"]
     if recipe.processes.strategy.type == "DDP":
         needed += [*_OPTIMIZER, WEIGHTS if recipe.adapter.type == "None" else ADAPTER_WEIGHTS]
     missing = [name for name in needed if not (checkpoint / name).is_file()]
@@ -51,6 +61,8 @@ def _read(checkpoint: Path, recipe: Recipe) -> TrainerState:
     if recipe.processes.strategy.type == "DeepSpeed":
         _check_shards(checkpoint, recipe)
     else:
+        if recipe.processes.strategy.type == "FSDP":
+            _check_dealt_out(checkpoint)
         _check_pickles(checkpoint)
     try:
         state: TrainerState = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
@@ -93,6 +105,14 @@ def _check_shards(checkpoint: Path, recipe: Recipe) -> None:
         raise CorruptCheckpoint(
             f"{checkpoint} lacks optimizer shards of this node's processes: resume from another checkpoint"
         )
+
+
+def _check_dealt_out(checkpoint: Path) -> None:
+    missing = [
+        file for kind in (WEIGHT_SHARDS, OPTIMIZER_SHARDS) for file in missing_shards(checkpoint, kind)
+    ]
+    if missing:
+        raise CorruptCheckpoint(f"{checkpoint} has no {', '.join(missing)}: resume from another checkpoint")
 
 
 def _saved_by(checkpoint: Path) -> int:

@@ -40,9 +40,12 @@ def random_state(*, distributed: bool) -> dict[str, object]:
 
 def random_files(states: list[dict[str, object]]) -> dict[str, object]:
     """Return file name → state, for the states of all processes."""
-    if len(states) == 1:
-        return {"rng_state.pth": states[0]}
-    return {f"rng_state_{rank}.pth": state for rank, state in enumerate(states)}
+    return {random_file(rank, len(states)): state for rank, state in enumerate(states)}
+
+
+def random_file(rank: int, processes: int) -> str:
+    """Return the name of the file of one process's generators, as the library's trainer reads it."""
+    return "rng_state.pth" if processes == 1 else f"rng_state_{rank}.pth"
 
 
 def state_text(state: TrainerState) -> str:

@@ -6,41 +6,20 @@ import torch
 from torch import nn
 from torch.distributed.tensor import DTensor
 
-from trainjobs.api.topology import FSDP, DeepSpeed, Strategy
-from trainjobs.errors import InvalidRecipe, TrainingError
+from trainjobs.api.topology import DeepSpeed, Strategy
+from trainjobs.errors import TrainingError
 
 
-def sharding_arguments(strategy: Strategy, world_size: int) -> dict[str, Any]:
-    """Return the trainer's arguments for a strategy; none for DDP.
-
-    InvalidRecipe where the library would silently train copies instead of shards: FSDP through
-    accelerate needs accelerators and several processes.
-    """
+def sharding_arguments(strategy: Strategy) -> dict[str, Any]:
+    """Return the trainer's arguments for a strategy; of FSDP it knows only how processes talk."""
     match strategy.type:
         case "DDP":
             return {}
         case "FSDP":
-            if not torch.cuda.is_available():
-                raise InvalidRecipe(
-                    "spec.topology.strategy: FSDP needs accelerators: here it would silently train copies;"
-                    " set DDP or DeepSpeed"
-                )
-            if world_size < 2:
-                raise InvalidRecipe("spec.topology.strategy: FSDP needs several processes; set DDP for one")
-            return {"fsdp": True, "fsdp_config": fsdp_config(strategy.fsdp or FSDP())}
+            # Checkpoints and offloaded gradients are gathered on hosts, beside what accelerators exchange.
+            return {"ddp_backend": "cuda:nccl,cpu:gloo"} if torch.cuda.is_available() else {}
         case "DeepSpeed":
             return {"deepspeed": deepspeed_config(strategy.deep_speed or DeepSpeed())}
-
-
-def fsdp_config(options: FSDP) -> dict[str, Any]:
-    """Return the configuration of FSDP2; every transformer layer is a unit of its own."""
-    return {
-        "version": 2,
-        "reshard_after_forward": options.sharding == "Full",
-        "cpu_offload": options.cpu_offload,
-        "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-        "state_dict_type": "FULL_STATE_DICT",
-    }
 
 
 def deepspeed_config(options: DeepSpeed) -> dict[str, Any]:
@@ -83,8 +62,8 @@ def shards_weights(strategy: Strategy) -> bool:
 
 def check_sharded(strategy: Strategy, model: nn.Module) -> None:
     """TrainingError when the library trains copies where shards were asked for."""
-    if strategy.type == "FSDP" and not any(isinstance(p, DTensor) for p in model.parameters()):
-        raise TrainingError("FSDP was asked for, but the library did not shard the model")
+    if strategy.type == "FSDP" and not all(isinstance(p, DTensor) for p in model.parameters()):
+        raise TrainingError("FSDP was asked for, but not every weight is dealt out")
     if strategy.type == "DeepSpeed":
         stage = (strategy.deep_speed or DeepSpeed()).stage
         wrapped_stage = getattr(model, "zero_optimization_stage", None)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerState
 from transformers.integrations.integration_utils import KubeflowCallback
@@ -179,6 +180,8 @@ class RunTrainer(Trainer):
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        if isinstance(norm, DTensor):
+            norm = norm.full_tensor()
         loss, self._step_loss = self._step_loss, None
         # A gradient scaler skips steps with infinite gradients on purpose.
         norm_counts = self.accelerator.scaler is None

@@ -10,8 +10,8 @@ from trainjobs.api.conditions import Reason
 from trainjobs.api.runs import Run
 from trainjobs.core.plan.render import refusals
 from trainjobs.core.recipe.model import Task
-from trainjobs.core.recipe.resolve import task_of
-from trainjobs.core.recipe.support import TRAINED, check_support, unsupported
+from trainjobs.core.recipe.resolve import resolve, task_of
+from trainjobs.core.recipe.support import TRAINED, check_support, unsupported, untrained
 from trainjobs.errors import InvalidRecipe
 from trainjobs.local.session import Options, Unwatched, run_all
 from trainjobs.local.smoke import try_all
@@ -73,6 +73,16 @@ def test_on_this_machine_none_of_several_is_begun(start, tmp_path: Path) -> None
 
 def test_what_is_trained_passes() -> None:
     check_support([a_run()])
+
+
+@pytest.mark.parametrize(("adapter", "strategy"), [("QLoRA", "FSDP"), ("QLoRA", "DDP"), ("LoRA", "FSDP")])
+def test_a_quantized_base_is_not_dealt_out(adapter: str, strategy: str) -> None:
+    run = a_run(adapter={"type": adapter}, topology={"strategy": {"type": strategy}})
+
+    found = ["spec.topology.strategy.type"] if (adapter, strategy) == ("QLoRA", "FSDP") else []
+    assert [one.field for one in unsupported(run)] == found
+    assert all("set DDP, or spec.adapter.type: LoRA" in one.message for one in unsupported(run))
+    assert (untrained(resolve(run, PLATFORM)) is not None) == bool(found)
 
 
 @pytest.mark.parametrize("page", ["templates/NOTES.txt", "README.md"])
