@@ -65,6 +65,8 @@ def asked() -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"runtime.env {name}", {"runtime": {"env": [{"name": name, "value": "x"}]}}
     for name in ("batch", "urgent", "system-node-critical"):
         yield f"priority {name}", {"runPolicy": {"priorityClassName": name}}
+    for name in ("Volcano", "Coscheduling"):
+        yield f"gang {name}", {"runPolicy": {"gangScheduling": {"scheduler": name}}}
     for name in ("trainer", "default", "admin"):
         yield f"account {name}", {"runtime": {"serviceAccountName": name}}
 

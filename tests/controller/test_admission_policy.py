@@ -105,6 +105,7 @@ def guarded(plane: ControlPlane, world: World) -> Iterator[World]:
     values = {
         "admissionPolicy": {"enabled": True},
         "namespaces": {world.namespace: {**LISTS, "podTemplate": TEMPLATE}},
+        "gangSchedulers": ["Volcano"],
         "watch": {"namespaces": [world.namespace]},
         "fullnameOverride": world.namespace,
     }
@@ -180,6 +181,7 @@ def platform() -> Settings:
             "image": "x",
             "trustRemoteCode": False,
             "podTemplates": [TEMPLATE],
+            "gangSchedulers": ["Volcano"],
             **LISTS,
         }
     )
