@@ -91,7 +91,8 @@ def test_a_node_waits_for_the_one_that_finds_no_room_and_both_train_when_there_i
         time.sleep(1)
 
     slots(bench, slot, 2)
-    bench.wait("pair", "Succeeded", 150)
+    bench.until("pair", lambda: bench.step("pair") > 0, "the first step", seconds=240)
+    bench.wait("pair", "Succeeded", 120)
     status = bench.status("pair")
     assert (status["attempt"], status.get("restarts", 0), status.get("infrastructureRestarts", 0)) == (
         1,

@@ -46,6 +46,16 @@ def names(found: list[dict[str, Any]]) -> list[str]:
     return [one["metadata"]["name"] for one in found]
 
 
+def may_read_groups(world: World, user: str) -> bool:
+    asked = {
+        "namespace": world.namespace, "group": "scheduling.x-k8s.io", "resource": "podgroups", "verb": "get",
+    }  # fmt: skip
+    review = {"spec": {"user": user, "resourceAttributes": asked}}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", **review}
+    answer = world.plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    return bool(answer["status"]["allowed"])
+
+
 @pytest.mark.usefixtures("gangs")
 @pytest.mark.parametrize("scheduler", GROUPS)
 def test_every_attempt_has_a_pod_group_that_goes_with_it(operator: Operator, world: World, scheduler: str):
@@ -127,5 +137,9 @@ def test_a_right_that_the_operator_lacks_is_said_with_what_gives_it(
     allow(plane, world.namespace, [*SERVED, *OWN, right], user)
     job = world.wait_for_job("chat", seconds=90)
     assert names(pod_groups(world, "Coscheduling")) == names([job])
+    # Taken back, it holds nothing else up: the PodGroup goes with its run.
+    allow(plane, world.namespace, [*SERVED, *OWN], user)
+    wait_for(lambda: not may_read_groups(world, user), "the right to be gone")
     world.patch("chat", {"spec": {"runPolicy": {"suspend": True}}})
-    wait_for(lambda: pod_groups(world, "Coscheduling") == [], "the PodGroup to go")
+    wait_for(lambda: world.status("chat")["phase"] == "Suspended", "the run to rest")
+    assert (world.jobs(), names(pod_groups(world, "Coscheduling"))) == ([], names([job]))

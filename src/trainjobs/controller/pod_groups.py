@@ -19,14 +19,16 @@ async def delete_pod_group(kube: Kube, run: Run, job_name: str) -> None:
     if asked is None or not job_name:
         return
     resource, namespace = POD_GROUPS[asked.scheduler], run.metadata.namespace
-    there = await kube.find(resource, namespace, job_name)
-    if there is None or controller_uid(there) != run.metadata.uid:
-        return
     try:
-        uid = text(child(there, "metadata"), "uid")
-        await kube.delete(resource, namespace, job_name, uid=uid, propagation="Background")
+        there = await kube.find(resource, namespace, job_name)
+        if there is not None and controller_uid(there) == run.metadata.uid:
+            uid = text(child(there, "metadata"), "uid")
+            await kube.delete(resource, namespace, job_name, uid=uid, propagation="Background")
     except (NotFound, Conflict):
         _log.info("PodGroup %s/%s is gone already", namespace, job_name)
+    except Forbidden as error:
+        # A right that was taken back holds nothing else up.
+        _log.warning("PodGroup %s/%s stays until its run goes: %s", namespace, job_name, error)
 
 
 def explained(resource: Resource, error: Forbidden | NotFound) -> Forbidden | NotFound:
