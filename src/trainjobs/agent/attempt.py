@@ -249,7 +249,8 @@ class Attempt:
                 left = (grace_ends or time.monotonic()) - _LAST_WORD_SECONDS - time.monotonic()
                 if sync is not None:
                     self._say(Ending(Preempted(self._stopped_message()), last_lines=lines))
-                    sync.drain(max(0.0, left), self._stop)
+                    # All nodes were asked to stop, and save together what they go on from.
+                    sync.drain(max(0.0, left))
                     if sync.fenced is not None:
                         return Ending(sync.fenced)
                 return Ending(Preempted(self._stopped_message()), last_lines=lines)

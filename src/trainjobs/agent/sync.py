@@ -84,8 +84,8 @@ class CheckpointSync:
         return not self._uploads.pending
 
     def _done(self, stop: StopRequests | None) -> bool:
-        unasked = stop is not None and stop.asked and not self._uploads.asked_anew
-        return not self._uploads.pending and (self._uploads.over or unasked)
+        nobody_waits = self._uploads.over or (stop is not None and stop.asked)
+        return not self._uploads.pending and nobody_waits
 
     def _is_alone(self) -> bool:
         """Whether a node is gone without which nothing more gets to storage, and left nothing there."""

@@ -86,11 +86,6 @@ class Uploads:
         """Whether no other node waits for this one."""
         return self._destination.over
 
-    @property
-    def asked_anew(self) -> bool:
-        """Whether another node may ask for something that does not wait here."""
-        return self._destination.asked_anew
-
     def needed(self) -> frozenset[int]:
         """Return without which nodes nothing can be complete: node 0, or those whose part is missing."""
         if self._destination.node_rank:
