@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.bench import BUCKET, SECRET, Bench
+from tests.cluster.bench import BUCKET, NAMESPACE, SECRET, Bench
 from tests.cluster.harness.sandbox import wait_for
 from tests.cluster.narrow_line import NarrowLine, dead_registry, narrow_line
+from tests.cluster.operator_pods import leader
 from tests.harness.s3 import REGION
 
 ENDLESS = ("--steps", "6000", "--step-seconds", "0.25", "--save-every", "8")
@@ -76,6 +77,7 @@ def test_a_run_deleted_with_its_data_while_it_uploads_leaves_none(bench: Bench):
         # The data goes before the run, and only when nobody writes any more.
         assert bench.pods("emptied") == []
         assert bench.stored("emptied", uid) == []
+        assert bench.events("emptied")[-3:] == ["Stopping", "CleaningUp", "CleanedUp"]
     bench.until_gone("pytorchjobs", 30)
     bench.until_gone("jobs.batch", 30)
 
@@ -96,7 +98,9 @@ def test_a_namespace_that_is_deleted_is_not_held_up_by_runs_with_data_to_delete(
         every=0.5,
     )
     print(f"from the namespace's deletion to its end: {time.monotonic() - begun:.1f} s")
-    # In it nothing could be created that would have the keys; operations.md says so.
+    # In it nothing could be created that would have the keys; the operator's log says what stays.
+    told = bench.cluster.kubectl("logs", "-n", NAMESPACE, leader(bench))
+    assert f"DataLeft: s3://{BUCKET}/{doomed.namespace}/RewardModelRun/held-" in told
     assert any(key.endswith("MANIFEST.json") for key in doomed.stored("held", found["uid"]))
     doomed.leave()
 
