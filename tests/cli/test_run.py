@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,15 @@ def test_no_encoding_of_a_terminal_fails_a_run(bench: Bench, environment: dict[s
     assert "Model  " in ended.stdout
     log = next(bench.folder.glob("*/*/light/training.log")).read_text(encoding="utf-8")
     assert "训练 ×" in log
+
+
+def test_a_file_called_like_a_library_is_not_that_library(bench: Bench) -> None:
+    for name in ("trainjobs", "pydantic", "obstore"):
+        (bench.folder / f"{name}.py").write_text("raise RuntimeError('an impostor')")
+    installed = Path(sys.executable).with_name("trainjobs")
+    command = [installed, "run", bench.manifest(script=["--steps", "3"])]
+    ended = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_run_goes_on_when_nobody_reads_what_it_prints(bench: Bench) -> None:
