@@ -238,8 +238,8 @@ class RunStatus(Section, Exchanged):
     infrastructure_restarts: int = 0
     """Restarts after node loss, preemption and eviction since the last progress."""
     waits: int = 0
-    """Attempts since the last progress that ended for what is waited out: storage, a hub, an image or
-    credentials that were there before."""
+    """Attempts since the last progress that ended for what is waited out: a storage that is away; a hub, an
+    image or credentials that were there before."""
     reached: Text = ""
     """How far the run has ever come: `Started` (a container ran), `Prepared` (claimed in storage, model and
     data fetched), `Trained` (a step was made). What was there once is waited for when it is missing later."""

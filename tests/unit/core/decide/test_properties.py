@@ -47,9 +47,22 @@ class Life(RuleBasedStateMachine):
         rounds=st.sampled_from([0, 3, 3, 3]),
         sidecars=st.sampled_from([False, False, True]),
         no_room=st.sampled_from([set(), set(), {0}, {1}]),
+        away=st.sampled_from([False, False, True]),
     )
     def begin(
-        self, nodes, depends, queued, deadline, restarts, infrastructure, memory, rounds, sidecars, no_room
+        self,
+        *,
+        nodes,
+        depends,
+        queued,
+        deadline,
+        restarts,
+        infrastructure,
+        memory,
+        rounds,
+        sidecars,
+        no_room,
+        away,
     ) -> None:
         policy = {
             "maxRestarts": restarts,
@@ -61,7 +74,7 @@ class Life(RuleBasedStateMachine):
         self.world = World(
             make_run(policy=policy, nodes=nodes, depends_on="base" if depends else ""), sidecars=sidecars
         )
-        self.world.no_room = no_room
+        self.world.no_room, self.world.storage_away = no_room, away
         if depends:
             self.world.set_dependency(depends)
         self.stale: list[tuple[Observed, int]] = []
@@ -204,6 +217,13 @@ class Life(RuleBasedStateMachine):
         self.world.no_room = ranks
         self.all_goes_well_for_a_while(then)
 
+    @rule(rounds=st.integers(1, 8))
+    def storage_goes_away_or_comes_back(self, rounds: int) -> None:
+        self.world.storage_away = not self.world.storage_away
+        for _ in range(rounds):
+            self.world.pass_time(700)
+            self.all_goes_well_for_a_while(1)
+
     @precondition(lambda self: self.world.alive)
     @rule(data=st.data(), seconds=st.sampled_from([1, 100, 130]), then=THEN)
     def a_machine_is_lost(self, data, seconds: int, then: int) -> None:
@@ -272,7 +292,7 @@ class Life(RuleBasedStateMachine):
     def settle(self) -> None:
         """Without further faults the run reaches its end, or waits for somebody."""
         world = self.world
-        world.held_up, world.no_room = "", set()
+        world.held_up, world.no_room, world.storage_away = "", set(), False
         for _ in range(ROUNDS):
             for name, job in list(world.jobs.items()):
                 if job.suspended and not any(pod.job_uid == job.uid for pod in world.pods.values()):

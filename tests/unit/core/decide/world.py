@@ -47,6 +47,8 @@ class World:
         self.backups: list[RunStatus] = []
         self.dependency: RunStatus | None = None
         self.dependency_deleted = False
+        self.storage_away = False
+        """Whether agents that have not claimed yet find nobody to ask."""
         self.held_up = ""
         """Why the kubelets start no container, in their own word."""
         self.no_room: set[int] = set()
@@ -209,6 +211,9 @@ class World:
         """Every living agent claims, reports, and writes as far as it may, lost machines included."""
         for uid in sorted(self.alive):
             pod = self.pods[uid]
+            if self.storage_away and pod.attempt not in self.claims:
+                self.fail(uid, 30, "StorageUnavailable", "Starting")
+                continue
             if pod.node_rank == 0 and not self.claim(pod):
                 self.fail(uid, 34, "Fenced")
                 continue
