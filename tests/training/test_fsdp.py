@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
+from tests.harness.small_disk import small_files
 from tests.harness.versitygw import free_port
 from tests.training.test_loss_invariance import run_processes
 from tests.training.tiny import figures, make_recipe, merge, train
 from trainjobs.core.outputs import Done, SavedMark
-from trainjobs.errors import CorruptCheckpoint
+from trainjobs.errors import CorruptCheckpoint, TrainingError
 from trainjobs.ml.training.resuming import read_state
 from trainjobs.ml.training.session import read_recipe
 
@@ -197,6 +199,19 @@ def test_an_adapter_is_dealt_out_with_its_frozen_base(
     resume = {"resumeFrom": str(output / "checkpoint-4")}
     run_processes(recipe(tmp_path / "two", steady_bert, rows, 2, inputs=resume, **changes), 2)
     assert figures(output) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_a_disk_says_of_shards_is_passed_on(
+    tmp_path: Path, steady_bert: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recipe(tmp_path, steady_bert, rows, 1)
+    try:
+        with small_files(32_000):
+            assert train(path) == TrainingError.exit_code
+    finally:
+        # A process that fails ends: here others follow.
+        dist.destroy_process_group()
+    assert "error: OSError: [Errno 27] File too large" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_lacks_a_shard_or_would_run_code_is_refused(

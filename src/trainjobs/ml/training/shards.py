@@ -52,12 +52,7 @@ def write_shards(model: nn.Module, optimizer: Optimizer, checkpoint: Path, *, lo
         (checkpoint / WEIGHT_SHARDS, _weights(model)),
         (checkpoint / OPTIMIZER_SHARDS, get_optimizer_state_dict(model, optimizer)),
     ):
-        # What all hold alike lies with rank 0's shards, so that a process needs those and its own.
-        save(
-            state,
-            storage_writer=FileSystemWriter(folder),
-            planner=DefaultSavePlanner(dedup_save_to_lowest_rank=True),
-        )
+        _write(state, folder)
         _give_metadata(folder, local_leader=local_leader)
 
 
@@ -111,12 +106,26 @@ def _weights(model: nn.Module) -> dict[str, Any]:
     return dict(get_model_state_dict(model, options=options))
 
 
+def _write(state: dict[str, Any], folder: Path) -> None:
+    # What all hold alike lies with rank 0's shards, so that a process needs those and its own.
+    planner = DefaultSavePlanner(dedup_save_to_lowest_rank=True)
+    try:
+        save(state, storage_writer=FileSystemWriter(folder), planner=planner)
+    except CheckpointException as error:
+        # Every process hears of the first that failed.
+        raise _cause(error) from error
+
+
+def _cause(error: CheckpointException) -> BaseException:
+    return next(iter(error.failures.values()))[0]
+
+
 def _read(state: dict[str, Any], folder: Path, *, alone: bool = False) -> None:
     try:
         load(state, storage_reader=_Reader(folder), planner=_Planner(), no_dist=alone)
     except CheckpointException as error:
-        first = next(iter(error.failures.values()))[0]
-        raise CorruptCheckpoint(f"{folder}: {str(first).strip().splitlines()[0]}") from error
+        first = str(_cause(error)).strip().split("\n", 1)[0]
+        raise CorruptCheckpoint(f"{folder}: {first}") from error
 
 
 def _give_metadata(folder: Path, *, local_leader: bool) -> None:
