@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-_NAME: Final = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIAL", re.I)
+# The identifier of a pair of keys travels openly with every request, and may be a word that stands anywhere.
+_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIAL)(?!.*_ID$)", re.I)
 # As AWS's file of credentials, and others like it, hold them.
 _LINE: Final = re.compile(r"^\s*([\w.-]+)\s*[=:]\s*(\S+)\s*$", re.M)
 _FOLDER: Final = "TRAINJOBS_STORAGE_KEYS"

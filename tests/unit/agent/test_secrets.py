@@ -26,6 +26,12 @@ def test_keys_that_are_replaced_are_hidden_before_and_afterwards(tmp_path: Path)
     assert secrets.hide("token-of-1 token-of-2") == "*** ***"
 
 
+def test_the_identifier_of_a_key_is_no_secret(tmp_path: Path) -> None:
+    write_secret(tmp_path, "1", AWS_ACCESS_KEY_ID="trainjobs", AWS_SECRET_ACCESS_KEY="of-trainjobs")
+    secrets = Secrets({"TRAINJOBS_STORAGE_KEYS": str(tmp_path), "AWS_ACCESS_KEY_ID": "trainjobs"})
+    assert secrets.hide("trainjobs signs with of-trainjobs") == "trainjobs signs with ***"
+
+
 def test_what_a_file_holds_is_a_secret_and_where_it_lies_is_none(tmp_path: Path) -> None:
     token, file = tmp_path / "token", tmp_path / "credentials"
     token.write_text("eyJhbGciOi\n")
