@@ -185,7 +185,15 @@ def test_an_operator_that_has_just_started_knows_the_pods_it_has_not_seen(report
     token = reporting.token(pods[0])
     reporting.operator.kill()
     reporting.operator.start()
-    wait_for(lambda: reporting.post(token, reporting.beat(created))[0] == 200, "the report to be taken")
+
+    def taken() -> bool:
+        try:
+            return reporting.post(token, reporting.beat(created))[0] == 200
+        except (ConnectionError, urllib.error.URLError):
+            # Nobody listens there yet.
+            return False
+
+    wait_for(taken, "the report to be taken")
 
 
 def test_a_stale_attempt_is_told_to_stop(reporting: Reporting, world: World):
