@@ -28,7 +28,7 @@ from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.heads import HeadOptions
 from trainjobs.ml.modeling.regression import Model, build_model, load_trained
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer, longest_input
-from trainjobs.ml.training.regression_dataset import Padding, Row
+from trainjobs.ml.objectives.regression_dataset import Padding, Row
 from trainjobs.ml.training.statistics import TrainingStats
 
 HEAD = HeadOptions(["accuracy", "depth"])

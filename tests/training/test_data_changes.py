@@ -8,8 +8,8 @@ import pytest
 
 from tests.training.tiny import make_recipe, make_rows, train
 from trainjobs.core.outputs import Failure
+from trainjobs.ml.data.record import DataRecord
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
-from trainjobs.ml.training.data_record import DataRecord
 
 SHORT: dict[str, Any] = {"training": {"epochs": None, "maxSteps": 2}}
 LONGER: dict[str, Any] = {"training": {"epochs": None, "maxSteps": 4}}

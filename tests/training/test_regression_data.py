@@ -11,7 +11,7 @@ from tests.training.tiny import make_recipe
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidData
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
-from trainjobs.ml.training.regression_data import RegressionData, load_data
+from trainjobs.ml.objectives.regression_data import RegressionData, load_data
 
 
 def write(path: Path, *rows: dict[str, Any]) -> Path:

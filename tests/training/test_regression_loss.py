@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainjobs.ml.training.regression_loss import Kind, regression_loss
+from trainjobs.ml.losses.regression import Kind, regression_loss
 
 PREDICTIONS = torch.tensor([[1.0, 0.0], [3.0, -2.0]])
 TARGETS = torch.tensor([[0.5, 1.0], [0.0, -2.0]])

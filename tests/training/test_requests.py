@@ -8,7 +8,7 @@ from transformers import TrainerCallback
 from tests.training.tiny import figures, make_recipe, train
 from trainjobs.core.outputs import REQUEST, Failure
 from trainjobs.errors import Preempted
-from trainjobs.ml.training.regression import RegressionRun
+from trainjobs.ml.training.run import TrainerRun
 from trainjobs.ml.training.session import Session
 
 
@@ -55,7 +55,7 @@ def test_a_stop_ends_a_validation_and_saves_at_once(tmp_path: Path, bert: Path, 
     session = Session.open(make_recipe(tmp_path, bert, rows, training={"evalBatchSizePerDevice": 4}))
     stop = StopWhileValidating(tmp_path / "output" / REQUEST)
     with pytest.raises(Preempted, match="saved at step 8 of 16"):
-        RegressionRun(session).train(stop)
+        TrainerRun(session).train(stop)
     assert stop.batches == 1
     assert (tmp_path / "output" / "checkpoint-8" / "trainjobs-saved.json").is_file()
 

@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 from tests.harness.small_disk import CannotMount, small_disk, small_files
 from tests.training.tiny import make_recipe
 from trainjobs.core.outputs import SavedMark
-from trainjobs.ml.training.regression import RegressionRun
+from trainjobs.ml.training.run import TrainerRun
 from trainjobs.ml.training.saver import Saver, Snapshot
 from trainjobs.ml.training.session import Session
 from trainjobs.ml.training.staging import HostCopy
@@ -42,7 +42,7 @@ def test_weights_overwritten_right_after_the_save_are_not_in_the_checkpoint(
     tmp_path: Path, bert: Path, rows: Path
 ) -> None:
     session = Session.open(make_recipe(tmp_path, bert, rows))
-    run = RegressionRun(session)
+    run = TrainerRun(session)
     overwrite = Overwrite()
     run.train(overwrite)
     saved = load_file(tmp_path / "output" / "checkpoint-8" / "model.safetensors")

@@ -15,8 +15,9 @@ from tests.training.scoring.tiny_reward_model import make_reward_model
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.uris import file_uri
 from trainjobs.ml.data.splits import Split, draw, place
-from trainjobs.ml.evaluation.final import Judgement, evaluate_and_report
+from trainjobs.ml.evaluation.final import evaluate_and_report
 from trainjobs.ml.evaluation.results import read_predictions, read_result
+from trainjobs.ml.evaluation.thresholds import Judgement
 from trainjobs.ml.modeling.regression import load_trained
 from trainjobs.ml.scoring import RewardModel
 

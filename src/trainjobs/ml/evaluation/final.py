@@ -19,17 +19,8 @@ from trainjobs.ml.evaluation.judging import evaluate
 from trainjobs.ml.evaluation.report.render import write_report
 from trainjobs.ml.evaluation.results import EvaluatedData, write_predictions, write_result, write_text
 from trainjobs.ml.evaluation.running import Predictor, fit_baselines
-from trainjobs.ml.evaluation.thresholds import missed
+from trainjobs.ml.evaluation.thresholds import Judgement, missed
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the final evaluation came to."""
-
-    metrics: dict[str, float]
-    missed: str
-    """One line that names every figure below its threshold; empty where all were reached."""
 
 
 def evaluate_and_report(

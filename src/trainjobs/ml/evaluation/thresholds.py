@@ -1,9 +1,19 @@
 """Whether the figures asked for were reached."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from trainjobs.api.evaluation import Threshold
 from trainjobs.ml.evaluation.results import ThresholdResult
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the final evaluation came to."""
+
+    metrics: dict[str, float]
+    missed: str
+    """One line that names every figure below its threshold; empty where all were reached."""
 
 
 def judge(thresholds: Sequence[Threshold], metrics: Mapping[str, float]) -> list[ThresholdResult]:

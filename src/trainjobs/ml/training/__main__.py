@@ -4,23 +4,20 @@ import argparse
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import torch.distributed as dist
 
-from trainjobs.core.recipe.model import Task
 from trainjobs.core.recipe.support import untrained
 from trainjobs.errors import InvalidRecipe, TrainjobsError
 from trainjobs.ml.training.failures import classify, write_failure
-from trainjobs.ml.training.regression import train_regression
+from trainjobs.ml.training.run import train
 from trainjobs.ml.training.session import Session
 from trainjobs.printing import survive
 
 _log = logging.getLogger("trainjobs.training")
-TASKS: Mapping[Task, Callable[[Session], None]] = {"Regression": train_regression}
-"""What trains each task of `core.recipe.support.TRAINED`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +42,7 @@ def _run(session: Session) -> None:
     session.check_processes()
     if (why := untrained(session.recipe)) is not None:
         raise InvalidRecipe(why)
-    TASKS[session.recipe.task](session)
+    train(session)
     _leave_group()
 
 

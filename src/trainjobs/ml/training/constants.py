@@ -6,17 +6,17 @@ from pathlib import Path
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
+from trainjobs.ml.data.record import DATA_RECORD
 from trainjobs.ml.modeling.regression import Model
-from trainjobs.ml.training.data_record import DATA_RECORD
+from trainjobs.ml.objectives.protocol import Objective
 from trainjobs.ml.training.files import write_record
-from trainjobs.ml.training.regression_data import RegressionData
 from trainjobs.ml.training.session import Session
 
 _FOLDER = ".constants"
 
 
 def write_constants(
-    session: Session, model: Model, tokenizer: PreTrainedTokenizerBase, data: RegressionData
+    session: Session, model: Model, tokenizer: PreTrainedTokenizerBase, objective: Objective
 ) -> Path:
     """Write them aside once, from the leading process, and return their folder."""
     folder = session.output / _FOLDER
@@ -25,8 +25,8 @@ def write_constants(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tokenizer.save_pretrained(str(folder))
-    data.scoring.save(folder)
-    write_record(folder / DATA_RECORD, data.record)
+    objective.card.save(folder)
+    write_record(folder / DATA_RECORD, objective.data.record)
     if isinstance(model, PeftModel):
         model.peft_config["default"].save_pretrained(str(folder))
     else:

@@ -13,19 +13,19 @@ from trainjobs.api.status import BestMetric
 from trainjobs.core.outputs import DONE, MODEL, STATS, Done
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import BelowThreshold
-from trainjobs.ml.evaluation.final import Judgement, evaluate_and_report
+from trainjobs.ml.evaluation.thresholds import Judgement
 from trainjobs.ml.modeling.regression import Model, merge
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.objectives.protocol import Objective
 from trainjobs.ml.training.best import load_best
 from trainjobs.ml.training.callbacks.history import figures_of
 from trainjobs.ml.training.files import write_record
 from trainjobs.ml.training.loss_figures import loss_figures
 from trainjobs.ml.training.precision import Precision, device_name
 from trainjobs.ml.training.provenance import versions
-from trainjobs.ml.training.regression_data import RegressionData
 from trainjobs.ml.training.saver import SaveFigures
 from trainjobs.ml.training.session import Session
-from trainjobs.ml.training.statistics import AnnotatorAgreement, TrainingStats
+from trainjobs.ml.training.statistics import TrainingStats
 from trainjobs.ml.training.steps import Steps
 
 _log = logging.getLogger("trainjobs.training")
@@ -50,7 +50,7 @@ class Trained:
 def write_result(
     trained: Trained,
     session: Session,
-    data: RegressionData,
+    objective: Objective,
     tokenizer: PreTrainedTokenizerBase,
     steps: Steps,
 ) -> None:
@@ -60,30 +60,22 @@ def write_result(
         BelowThreshold: a figure that the manifest asks for was missed; everything is written by then.
     """
     recipe, output = session.recipe, session.output
-    write_record(output / STATS, training_stats(trained, recipe, data, steps))
+    write_record(output / STATS, training_stats(trained, recipe, objective, steps))
     resumed = Path(session.inputs.resume_from) if session.inputs.resume_from else None
     held = trained.state.best_global_step
     if not trained.at_best:
         held = load_best(trained.model, trained.state, output, resumed)
-    model = _save_model(trained.model, output, tokenizer, data.scoring)
+    model = _save_model(trained.model, output, tokenizer, objective.card)
     _log.info("model of step %d is in %s", held, output / MODEL)
-    judgement = evaluate_and_report(
-        recipe,
-        model,
-        tokenizer,
-        data.scoring,
-        output,
-        data.record.bounds,
-        learned=data.learned,
-    )
+    judgement = objective.judge(model, output)
     write_record(output / DONE, _done(trained.state, recipe, steps, judgement))
     if judgement.missed:
         raise BelowThreshold(judgement.missed)
 
 
-def training_stats(trained: Trained, recipe: Recipe, data: RegressionData, steps: Steps) -> TrainingStats:
+def training_stats(trained: Trained, recipe: Recipe, objective: Objective, steps: Steps) -> TrainingStats:
     """Put together the figures of a training."""
-    state, training = trained.state, recipe.training
+    state, training, data = trained.state, recipe.training, objective.data
     parameters, trainable = _count(trained.model)
     epochs = state.global_step / steps.per_epoch
     return TrainingStats(
@@ -105,7 +97,7 @@ def training_stats(trained: Trained, recipe: Recipe, data: RegressionData, steps
         precision=trained.precision,
         parameters=parameters,
         trainable_parameters=trainable,
-        max_length=data.scoring.max_length,
+        max_length=data.max_length,
         rows_cut=data.cuts.rows_cut,
         tokens_cut=data.cuts.tokens_cut,
         rows_dropped=data.cuts.rows_dropped,
@@ -113,9 +105,9 @@ def training_stats(trained: Trained, recipe: Recipe, data: RegressionData, steps
         checkpoints=trained.saved.saved,
         checkpoints_failed=trained.saved.failed,
         blocked_seconds=trained.saved.blocked_seconds,
-        annotators=_annotators(data),
         device=device_name(),
         versions=versions(),
+        **objective.statistics(),
     )
 
 
@@ -166,20 +158,6 @@ def _best(state: TrainerState, recipe: Recipe) -> BestMetric | None:
     return BestMetric(
         name=recipe.checkpoints.keep_best.metric, value=state.best_metric, step=state.best_global_step
     )
-
-
-def _annotators(data: RegressionData) -> dict[str, AnnotatorAgreement]:
-    return {
-        name: AnnotatorAgreement(
-            rows=found.rows,
-            ratings_per_row=found.ratings_per_row,
-            pearson=found.figures["pearson"].value,
-            mae=found.figures["mae"].value,
-            reliability=found.reliability,
-            ceiling=found.ceiling,
-        )
-        for name, found in data.agreement.items()
-    }
 
 
 def _count(model: nn.Module) -> tuple[int, int]:

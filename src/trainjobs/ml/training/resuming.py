@@ -21,8 +21,8 @@ from trainjobs.core.outputs import (
 )
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
+from trainjobs.ml.data.record import DATA_RECORD
 from trainjobs.ml.modeling.scoring_config import SCORING_CONFIG
-from trainjobs.ml.training.data_record import DATA_RECORD
 from trainjobs.ml.training.shards import missing_shards
 from trainjobs.ml.training.snapshot import ADAPTER_WEIGHTS, WEIGHTS
 

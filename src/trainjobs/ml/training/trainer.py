@@ -25,11 +25,12 @@ from transformers.trainer_utils import EvalLoopOutput
 from trainjobs.api.topology import Strategy
 from trainjobs.errors import Diverged
 from trainjobs.ml.data.order import Order
+from trainjobs.ml.objectives.batch import Batch
+from trainjobs.ml.objectives.learner import Learner
 from trainjobs.ml.training.arguments import arguments_blamed
-from trainjobs.ml.training.batches import Batch, StepBatches, load_batches
+from trainjobs.ml.training.batches import StepBatches, load_batches
 from trainjobs.ml.training.checkpoints import Checkpoints
 from trainjobs.ml.training.control import StopAsked
-from trainjobs.ml.training.learner import Learner
 from trainjobs.ml.training.processes import Processes
 from trainjobs.ml.training.steps import Steps
 from trainjobs.ml.training.strategy import check_sharded

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainjobs.ml.training.batches import Batch
-from trainjobs.ml.training.learner import Learner, Losses, Outputs, weighed
+from trainjobs.ml.objectives.batch import Batch
+from trainjobs.ml.objectives.learner import Learner, Losses, Outputs, weighed
 from trainjobs.ml.training.processes import Processes
 
 

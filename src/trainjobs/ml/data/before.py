@@ -8,9 +8,9 @@ from typing import Self
 from trainjobs.api.objective import Regression
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidData, InvalidRecipe
+from trainjobs.ml.data.record import DataRecord, differences
 from trainjobs.ml.data.splits import Split
 from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
-from trainjobs.ml.training.data_record import DataRecord, differences
 
 _log = logging.getLogger("trainjobs.training")
 

@@ -11,12 +11,12 @@ from trainjobs.api.figures import SCORES
 from trainjobs.api.objective import Regression, ScoreDimension
 from trainjobs.ml.evaluation.figures import compute_figures
 from trainjobs.ml.evaluation.overall import OverallScale
+from trainjobs.ml.losses.regression import regression_loss
 from trainjobs.ml.modeling.normalization import to_scores
 from trainjobs.ml.modeling.scoring_config import Normalization
-from trainjobs.ml.training.batches import Batch
-from trainjobs.ml.training.learner import Losses, Outputs
-from trainjobs.ml.training.regression_dataset import Padding, Row
-from trainjobs.ml.training.regression_loss import regression_loss
+from trainjobs.ml.objectives.batch import Batch
+from trainjobs.ml.objectives.learner import Losses, Outputs
+from trainjobs.ml.objectives.regression_dataset import Padding, Row
 
 _VALIDATED = frozenset(kind.name for kind in SCORES if kind.validated)
 

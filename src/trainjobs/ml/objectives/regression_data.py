@@ -12,8 +12,10 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from trainjobs.api.objective import Regression
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.errors import InvalidData
+from trainjobs.ml.data.before import DataBefore
 from trainjobs.ml.data.columns import Columns
 from trainjobs.ml.data.encoded import Cuts, EncodedRows, encode_rows
+from trainjobs.ml.data.record import DataRecord
 from trainjobs.ml.data.repeats import digest, repeats
 from trainjobs.ml.data.scored import ScoredRows
 from trainjobs.ml.data.splits import Split, assign, draw
@@ -22,9 +24,8 @@ from trainjobs.ml.evaluation.raters import Agreement, agreement
 from trainjobs.ml.modeling.normalization import fit_normalization, to_outputs
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.modeling.tokenizer import longest_input
-from trainjobs.ml.training.data_before import DataBefore
-from trainjobs.ml.training.data_record import DataRecord
-from trainjobs.ml.training.regression_dataset import RegressionDataset
+from trainjobs.ml.objectives.protocol import Data
+from trainjobs.ml.objectives.regression_dataset import RegressionDataset
 
 _log = logging.getLogger("trainjobs.training")
 _NAMED = 5
@@ -32,23 +33,14 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class RegressionData:
-    """Everything that a run learns from."""
+class RegressionData(Data):
+    """Texts with scores."""
 
-    train: RegressionDataset
-    validation: RegressionDataset | None
-    """In the order of length, longest first: little padding, and memory runs out at once or never."""
     scoring: ScoringConfig
-    record: DataRecord
-    """What goes with every checkpoint."""
-    cuts: Cuts
-    """Of training and validation rows together."""
     agreement: dict[str, Agreement]
     """Dimension → how far its annotators agree, where rows have several."""
     learned: frozenset[bytes]
     """Digests of the training texts (`trainjobs.ml.data.repeats`)."""
-    repeated: int
-    """Validation rows whose text is among them."""
 
 
 def load_data(
@@ -115,6 +107,7 @@ def load_data(
         train=RegressionDataset(rows, train_indices, to_outputs(rows.scores, normalization)),
         validation=validation,
         scoring=scoring,
+        max_length=max_length,
         record=DataRecord.of(recipe.run.uid, hashes, bounds),
         cuts=rows.cuts if eval_rows is rows else _sum(rows.cuts, eval_rows.cuts),
         agreement=_agreement(rows, train_indices, scoring.names),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from trainjobs.ml.data.encoded import EncodedRows
-from trainjobs.ml.training.batches import Batch
+from trainjobs.ml.objectives.batch import Batch
 
 
 class Row(TypedDict):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trainjobs.ml.training.batches import Batch
+from trainjobs.ml.objectives.batch import Batch
 
 Outputs = Mapping[str, NDArray[np.float32]]
 """What is measured of rows: name → a small array, shape [rows, …]."""

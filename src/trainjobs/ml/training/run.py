@@ -1,4 +1,4 @@
-"""A whole regression run: data, model, training, result."""
+"""A whole training: data, model, training, result."""
 
 import logging
 import os
@@ -10,17 +10,17 @@ from typing import NoReturn
 
 from transformers import TrainerCallback, set_seed
 
-from trainjobs.api.objective import Regression
 from trainjobs.api.topology import FSDP
 from trainjobs.core.outputs import ENVIRONMENT
 from trainjobs.core.recipe.model import Recipe
-from trainjobs.errors import DiskFull, InvalidData, InvalidRecipe, Preempted
+from trainjobs.errors import DiskFull, InvalidData, Preempted
+from trainjobs.ml.data.before import DataBefore
 from trainjobs.ml.data.order import Order, grouped_by_length, shuffled
-from trainjobs.ml.modeling.architectures import padding_token
 from trainjobs.ml.modeling.base import LoadOptions
-from trainjobs.ml.modeling.heads import HeadOptions
-from trainjobs.ml.modeling.regression import Model, build_model
+from trainjobs.ml.modeling.regression import Model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
+from trainjobs.ml.objectives.protocol import Data, Job, Objective
+from trainjobs.ml.objectives.registry import objective_of
 from trainjobs.ml.training import trackers
 from trainjobs.ml.training.arguments import training_arguments
 from trainjobs.ml.training.best import take_best_shards
@@ -32,7 +32,6 @@ from trainjobs.ml.training.callbacks.progress import Progress, ProgressSender
 from trainjobs.ml.training.checkpoints import Checkpoints, checkpoints_of
 from trainjobs.ml.training.constants import write_constants
 from trainjobs.ml.training.control import Control
-from trainjobs.ml.training.data_before import DataBefore
 from trainjobs.ml.training.files import write_json
 from trainjobs.ml.training.fsdp import loaded_once_a_node, shard
 from trainjobs.ml.training.fsdp_trainer import FsdpTrainer
@@ -40,9 +39,6 @@ from trainjobs.ml.training.gathering import gather_weights, saved_model, whole_m
 from trainjobs.ml.training.precision import Precision, base_dtype, resolve_precision
 from trainjobs.ml.training.processes import Processes
 from trainjobs.ml.training.provenance import environment
-from trainjobs.ml.training.regression_data import RegressionData, load_data
-from trainjobs.ml.training.regression_dataset import Padding
-from trainjobs.ml.training.regression_learner import RegressionLearner
 from trainjobs.ml.training.result import Trained, write_result
 from trainjobs.ml.training.resuming import forget_after, read_state
 from trainjobs.ml.training.saver import SaveFigures
@@ -54,30 +50,30 @@ from trainjobs.ml.training.trainer import RunTrainer
 _log = logging.getLogger("trainjobs.training")
 
 
-def train_regression(session: Session) -> None:
+def train(session: Session) -> None:
     """Train what the recipe says and leave the result in the output folder.
 
     Raises errors of `trainjobs.errors`; Preempted when it was asked to stop, and saved before it did.
     """
-    run = RegressionRun(session)
+    run = TrainerRun(session)
     trained = run.train()
     if session.leads:
-        write_result(trained, session, run.data, run.tokenizer, run.steps)
+        write_result(trained, session, run.objective, run.tokenizer, run.steps)
 
 
-class RegressionRun:
-    """One process's part of a regression training, prepared to start."""
+class TrainerRun:
+    """One process's part of a training, prepared to start."""
 
     def __init__(self, session: Session) -> None:
         """Read and check everything that the recipe names. InvalidRecipe, InvalidData, ModelNotFound."""
         recipe, inputs = session.recipe, session.inputs
         self._session = session
-        self._regression = _objective(recipe)
         self._resumed = read_state(Path(inputs.resume_from), recipe) if inputs.resume_from else None
         trust = recipe.model.trust_remote_code
         self.tokenizer = load_tokenizer(Path(inputs.tokenizer), trust_remote_code=trust)
         config = load_config(Path(inputs.model), trust_remote_code=trust)
-        self.data = load_data(recipe, inputs, self._regression, self.tokenizer, config, self._before())
+        job = Job(recipe, inputs, self.tokenizer, config, self._before())
+        self.objective: Objective = objective_of(recipe.task).read(job)
         self.steps = plan_steps(recipe, len(self.data.train))
         self._precision = resolve_precision(recipe.training.precision)
         os.environ.update(trackers.environment(session.output))
@@ -88,6 +84,11 @@ class RegressionRun:
             )
             forget_after(session.output, self._resumed.global_step if self._resumed else 0)
         _say_plan(recipe, self.data, self.steps, self._precision)
+
+    @property
+    def data(self) -> Data:
+        """What is learned from."""
+        return self.objective.data
 
     def train(self, *watching: TrainerCallback) -> Trained:
         """Train from the start, or from where the recipe says, to the end; `watching` are called last."""
@@ -162,13 +163,13 @@ class RegressionRun:
         strategy = recipe.processes.strategy
         with loaded_once_a_node() if strategy.type == "FSDP" else nullcontext():
             model = self._build()
-        constants = write_constants(session, model, self.tokenizer, self.data)
+        constants = write_constants(session, model, self.tokenizer, self.objective)
         checkpoints = checkpoints_of(strategy, session.output, constants)
         if strategy.type == "FSDP":
             shard(model, strategy.fsdp or FSDP(), self._precision)
         kind = FsdpTrainer if strategy.type == "FSDP" else RunTrainer
         trainer = kind(
-            learner=self._learner(padding_token(model.config)),
+            learner=self.objective.learner(model, multiple=1 if self._precision == "FP32" else 8),
             order=self._order(),
             processes=processes,
             checkpoints=checkpoints,
@@ -184,22 +185,12 @@ class RegressionRun:
 
     def _build(self) -> Model:
         recipe = self._session.recipe
-        adapter = recipe.adapter
-        head = HeadOptions(self.data.scoring.names, self._regression.head_dropout)
         load = LoadOptions(
-            dtype=base_dtype(self._precision, adapter.type),
-            quantization="NF4" if adapter.type == "QLoRA" else "None",
+            dtype=base_dtype(self._precision, recipe.adapter.type),
+            quantization="NF4" if recipe.adapter.type == "QLoRA" else "None",
             trust_remote_code=recipe.model.trust_remote_code,
         )
-        return build_model(Path(self._session.inputs.model), self.tokenizer, head, adapter, load)
-
-    def _learner(self, pad_token_id: int) -> RegressionLearner:
-        padding = Padding(
-            pad_token_id,
-            multiple=1 if self._precision == "FP32" else 8,
-            longest=self.data.scoring.max_length,
-        )
-        return RegressionLearner(self._regression, self.data.scoring.normalization, padding)
+        return self.objective.build(load)
 
     def _order(self) -> Callable[[int], Order]:
         recipe, lengths = self._session.recipe, self.data.train.lengths
@@ -232,12 +223,6 @@ class RegressionRun:
         return over or self._resumed.global_step >= self.steps.total
 
 
-def _objective(recipe: Recipe) -> Regression:
-    if recipe.objective is None or recipe.objective.regression is None:
-        raise InvalidRecipe("spec.objective.regression: required for the task Regression; add it")
-    return recipe.objective.regression
-
-
 def _check_alike(files: list[dict[str, str]]) -> None:
     """InvalidData when processes have read different data: the rows that they share would not be the same."""
     for rank, read in enumerate(files):
@@ -250,19 +235,19 @@ def _check_alike(files: list[dict[str, str]]) -> None:
             )
 
 
-def _say_plan(recipe: Recipe, data: RegressionData, steps: Steps, precision: Precision) -> None:
+def _say_plan(recipe: Recipe, data: Data, steps: Steps, precision: Precision) -> None:
     training, processes = recipe.training, recipe.processes
     _log.info(
         "rows: %d to learn from, %d to validate on; longest text %d tokens",
         len(data.train),
         0 if data.validation is None else len(data.validation),
-        data.scoring.max_length,
+        data.max_length,
     )
     if data.cuts.rows_cut or data.cuts.rows_dropped:
         _log.warning(
             "%d rows are longer than %d tokens: %d tokens cut; %d rows left out",
             data.cuts.rows_cut,
-            data.scoring.max_length,
+            data.max_length,
             data.cuts.tokens_cut,
             data.cuts.rows_dropped,
         )

@@ -1,0 +1,1 @@
+"""Losses: pure functions on tensors, summed over the items of a batch."""

@@ -1,0 +1,1 @@
+"""What can be trained: for each task its rows, model, loss, figures and evaluation; no engine here."""
