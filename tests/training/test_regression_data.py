@@ -10,8 +10,10 @@ import yaml
 from tests.training.tiny import make_recipe
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidData
+from trainjobs.ml.data.sides import Sides
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
-from trainjobs.ml.objectives.regression_data import RegressionData, load_data
+from trainjobs.ml.objectives.protocol import Job
+from trainjobs.ml.objectives.regression import RegressionObjective
 
 
 def write(path: Path, *rows: dict[str, Any]) -> Path:
@@ -20,13 +22,11 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def load(folder: Path, base: Path, rows: Path, **changes: Any) -> RegressionData:
+def load(folder: Path, base: Path, rows: Path, **changes: Any) -> Sides:
     recipe = Recipe.model_validate(yaml.safe_load(make_recipe(folder, base, rows, **changes).read_text()))
     assert recipe.inputs is not None
-    assert recipe.objective is not None
-    assert recipe.objective.regression is not None
-    tokenizer, config = load_tokenizer(base), load_config(base)
-    return load_data(recipe, recipe.inputs, recipe.objective.regression, tokenizer, config, before=None)
+    job = Job(recipe, recipe.inputs, load_tokenizer(base), load_config(base), before=None)
+    return RegressionObjective.read(job).data
 
 
 def test_texts_on_both_sides_of_a_split_are_counted(tmp_path: Path, bert: Path) -> None:

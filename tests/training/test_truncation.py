@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from trainjobs.api.dataset import Dataset
+from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import InvalidData
-from trainjobs.ml.data.encoded import encode_rows
-from trainjobs.ml.data.scored import ScoredRow
+from trainjobs.ml.data.formats.scored import ScoredReader, ScoredRow
+from trainjobs.ml.data.tables import Overlong, Part, hold, whole
 from trainjobs.ml.data.text import ReportParts, TextEncoder
 from trainjobs.ml.modeling.tokenizer import load_tokenizer
 
@@ -43,20 +45,26 @@ def rows(*texts: ReportParts | str) -> list[ScoredRow]:
     return [ScoredRow(f"a.jsonl line {i}", text, ((1.0,),)) for i, text in enumerate(texts, start=1)]
 
 
+def held(rows: list[ScoredRow], encoder: TextEncoder, overlong: Overlong) -> Part:
+    dataset = Dataset(train="file:///rows.jsonl", overlong=overlong)
+    reader = ScoredReader(dataset, [ScoreDimension(name="accuracy")], encoder, seed=1)
+    return whole(hold(reader.read(rows), reader.columns, reader.max_length))
+
+
 def test_cuts_are_counted(bert: Path) -> None:
     encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 11)
-    encoded = encode_rows(rows(PARTS, "good", PARTS), encoder, "Truncate", seed=1)
+    encoded = held(rows(PARTS, "good", PARTS), encoder, "Truncate")
     assert (encoded.cuts.rows_cut, encoded.cuts.tokens_cut, encoded.cuts.rows_dropped) == (2, 6, 0)
     assert encoded.lengths.tolist() == [11, 3, 11]
 
 
 def test_long_rows_are_left_out_or_refused_as_asked(bert: Path) -> None:
     encoder = TextEncoder(load_tokenizer(bert), TEMPLATE, 11)
-    encoded = encode_rows(rows("good", PARTS, "bad"), encoder, "Drop", seed=1)
-    assert encoded.numbers.tolist() == [0, 2]
+    encoded = held(rows("good", PARTS, "bad"), encoder, "Drop")
+    assert encoded.table.numbers.tolist() == [0, 2]
     assert encoded.cuts.rows_dropped == 1
     with pytest.raises(InvalidData, match=r"a\.jsonl line 2: 14 tokens, more than maxLength 11; raise"):
-        encode_rows(rows("good", PARTS), encoder, "Fail", seed=1)
+        held(rows("good", PARTS), encoder, "Fail")
 
 
 def test_a_row_too_large_to_be_tokenised_is_named_or_left_out(bert: Path) -> None:
@@ -64,8 +72,8 @@ def test_a_row_too_large_to_be_tokenised_is_named_or_left_out(bert: Path) -> Non
     huge = rows("good", "good " * 1_000_000, ReportParts(report="good", input_data=["x" * 5_000_000]))
     words = r"^a\.jsonl line 2: 5,000,000 characters, more than the 4,194,304 .*; shorten it, or set"
     with pytest.raises(InvalidData, match=words):
-        encode_rows(huge, encoder, "Truncate", seed=1)
-    assert encode_rows(huge, encoder, "Drop", seed=1).numbers.tolist() == [0]
+        held(huge, encoder, "Truncate")
+    assert held(huge, encoder, "Drop").table.numbers.tolist() == [0]
 
 
 def test_a_report_that_alone_does_not_fit_is_refused(bert: Path) -> None:
@@ -73,4 +81,4 @@ def test_a_report_that_alone_does_not_fit_is_refused(bert: Path) -> None:
     with pytest.raises(
         InvalidData, match=r"line 1: the report and .* are 6 tokens, more than maxLength 5, and never cut"
     ):
-        encode_rows(rows(PARTS), encoder, "Truncate", seed=1)
+        held(rows(PARTS), encoder, "Truncate")

@@ -16,8 +16,8 @@ from trainjobs.local.relative import with_absolute_paths
 from trainjobs.local.trackers import missing_trackers
 from trainjobs.ml.data.columns import Columns
 from trainjobs.ml.data.files import data_files, is_rows
+from trainjobs.ml.data.formats.scored import ScoredRows
 from trainjobs.ml.data.jsonl import JsonLines
-from trainjobs.ml.data.scored import ScoredRows
 from trainjobs.storage.external import require_checkpoint
 from trainjobs.storage.opening import open_to_read
 

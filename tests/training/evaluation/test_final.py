@@ -7,20 +7,21 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from tests.training.scoring.tiny_reward_model import make_reward_model
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.core.uris import file_uri
-from trainjobs.ml.data.splits import Split, draw, place
-from trainjobs.ml.evaluation.final import evaluate_and_report
+from trainjobs.ml.evaluation.final import judge_scores, leave
 from trainjobs.ml.evaluation.results import read_predictions, read_result
 from trainjobs.ml.evaluation.thresholds import Judgement
 from trainjobs.ml.modeling.regression import load_trained
+from trainjobs.ml.objectives.protocol import Job
+from trainjobs.ml.objectives.regression import RegressionObjective
 from trainjobs.ml.scoring import RewardModel
 
+DIMENSIONS = [{"name": name} for name in ("accuracy", "professionalism", "depth_of_analysis")]
 Finish = Callable[..., Judgement]
 
 
@@ -32,13 +33,6 @@ def write_rows(path: Path, count: int, offset: float) -> Path:
             text = f"净利率为 {index} " + "ab" * (index % 7 + 1)
             file.write(json.dumps({"text": text, "scores": scores}) + "\n")
     return path
-
-
-def split_of(train: Path, recipe: Recipe) -> Split | None:
-    texts = [json.loads(line)["text"] for line in train.read_text(encoding="utf-8").splitlines()]
-    seed, fraction = recipe.training.seed, recipe.dataset.eval_fraction
-    places = np.array([place(text, seed) for text in texts], dtype=np.uint64)
-    return draw(places, eval_fraction=fraction, train_fraction=1.0, seed=seed)
 
 
 @pytest.fixture
@@ -53,7 +47,7 @@ def finish(tmp_path: Path) -> Finish:
             "task": "Regression",
             "model": {"uri": "file:///tiny"},
             "dataset": {"train": "file:///train.jsonl", "evalFraction": 0.25},
-            "objective": {"type": "Regression", "regression": {"dimensions": [{"name": "accuracy"}]}},
+            "objective": {"type": "Regression", "regression": {"dimensions": DIMENSIONS}},
             "training": {"epochs": 1, "evalBatchSizePerDevice": 4},
             "processes": {"nodes": 1, "perNode": 1},
             "checkpoints": {},
@@ -75,15 +69,13 @@ def finish(tmp_path: Path) -> Finish:
         )
         trained = load_trained(model)
         trained.model.train()
-        figures = evaluate_and_report(
-            recipe,
-            trained.model,
-            trained.tokenizer,
-            trained.config,
-            tmp_path / "output",
-            split_of(train, recipe),
-            learned=set(),
-        )
+        assert recipe.inputs is not None
+        job = Job(recipe, recipe.inputs, trained.tokenizer, trained.model.config, before=None)
+        data = RegressionObjective.read(job).data
+        verdict = None
+        if data.judged is not None:
+            verdict = judge_scores(recipe, trained.model, trained.config, data, data.judged)
+        figures = leave(tmp_path / "output", verdict)
         assert trained.model.training
         return figures
 

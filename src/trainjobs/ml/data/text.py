@@ -118,6 +118,11 @@ def data_text(data: object) -> str:
     return "" if data is None else json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
 
 
+def characters(text: ScoredText, template: str) -> int:
+    """Length of a text, its parts joined."""
+    return len(join(text, template)[0]) if isinstance(text, ReportParts) else len(text)
+
+
 class TextEncoder:
     """Texts → token ids, cut to the longest length where they have to be.
 
@@ -131,7 +136,7 @@ class TextEncoder:
                 "spec.baseModel: its tokenizer has no tokenizer.json; convert it to a fast tokenizer first"
             )
         self._tokenizer = tokenizer
-        self._template = template or DEFAULT_TEMPLATE
+        self.template = template or DEFAULT_TEMPLATE
         self.max_length = max_length
         """Longest text in tokens, special ones included."""
 
@@ -146,7 +151,7 @@ class TextEncoder:
         batch: list[tuple[T, _Joined]] = []
         characters = 0
         for row in rows:
-            joined = _Joined.of(text_of(row), self._template)
+            joined = _Joined.of(text_of(row), self.template)
             if batch and (len(batch) == _BATCH or characters + len(joined.text) > LONGEST):
                 yield from self._encode_batch(batch)
                 batch, characters = [], 0

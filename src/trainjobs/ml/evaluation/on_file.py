@@ -6,12 +6,14 @@ from pathlib import Path
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
 from trainjobs.core.uris import file_uri
-from trainjobs.ml.data.scored import ScoredRows
+from trainjobs.ml.data.formats.scored import ScoredReader
+from trainjobs.ml.data.repeats import repeats
+from trainjobs.ml.data.sides import read_rows
+from trainjobs.ml.data.text import TextEncoder
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
 from trainjobs.ml.evaluation.judging import evaluate
-from trainjobs.ml.evaluation.results import EvaluatedData, EvaluationResult, PredictedRow
-from trainjobs.ml.evaluation.running import Predictor, fit_baselines
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.evaluation.results import EvaluationResult, PredictedRow
+from trainjobs.ml.evaluation.running import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.scoring.reward_model import RewardModel, model_folder
 
 SEED = 42
@@ -45,39 +47,32 @@ def evaluate_on_file(
     """
     model = RewardModel.load(path, device=device)
     config = model.config
-    source = _rows(data, config)
-    predictor = Predictor(model.trained.model, model.trained.tokenizer, config, batch_size=batch_size)
-    learned = None if train is None else predictor.digests(_rows(train, config))
-    predicted = predictor.run(source, config.overlong, learned=learned)
+    reader = _reader(data, model)
+    rows, hashes = read_rows(data, reader)
+    learned = None if train is None else read_rows(train, reader)[0]
+    judged = Predictor(model.trained.model, config, batch_size=batch_size).run(rows)
+    repeated = None if learned is None else repeats(rows.digests(), frozenset(learned.digests()))
     result = evaluate(
-        predicted.judged,
+        judged,
         config.dimensions,
         settings=settings,
         seed=SEED,
-        data=EvaluatedData(
-            split="file",
-            path=str(data),
-            files=source.hashes,
-            rows=len(predicted.rows),
-            truncated=predicted.truncated,
-            truncated_tokens=predicted.truncated_tokens,
-            dropped=predicted.dropped,
-            repeated=predicted.repeated,
-        ),
+        data=evaluated("file", str(data), hashes, rows, repeated=repeated),
         model=named,
-        baselines=_baselines(model_folder(path), train, config),
+        baselines=_kept(model_folder(path)) if learned is None else fit_baselines(learned, config),
         now=datetime.now(UTC),
     )
-    return result, predicted.rows
+    return result, predicted_rows(rows, judged, config)
 
 
-def _rows(path: Path, config: ScoringConfig) -> ScoredRows:
-    dataset = Dataset(train=file_uri(path.resolve()), fields=config.fields)
-    return ScoredRows(path, dataset, config.dimensions, columns=config.columns)
+def _reader(data: Path, model: RewardModel) -> ScoredReader:
+    config = model.config
+    dataset = Dataset(train=file_uri(data.resolve()), fields=config.fields, overlong=config.overlong)
+    encoder = TextEncoder(model.trained.tokenizer, config.template, config.max_length)
+    return ScoredReader(dataset, config.dimensions, encoder, seed=SEED, texts=config.columns)
 
 
-def _baselines(folder: Path, train: Path | None, config: ScoringConfig) -> Baselines | None:
-    if train is not None:
-        return fit_baselines(_rows(train, config), config)
+def _kept(folder: Path) -> Baselines | None:
+    """Return the baselines that training left beside the model."""
     kept = folder / BASELINES_FILE
     return Baselines.from_json(kept.read_bytes()) if kept.exists() else None

@@ -1,43 +1,23 @@
-"""Run a model over the rows of a data file and judge what it says."""
+"""What a reward model says of rows with scores, beside what their annotators gave them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Literal
 
 import numpy as np
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from trainjobs.api.figures import OVERALL
-from trainjobs.errors import InvalidData
-from trainjobs.ml.data.encoded import Overlong, is_dropped
-from trainjobs.ml.data.repeats import digest, repeats
-from trainjobs.ml.data.scored import ScoredRow
-from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder, join
+from trainjobs.ml.data.tables import Part
 from trainjobs.ml.evaluation.baselines import Baselines, fit
 from trainjobs.ml.evaluation.figures import Matrix
 from trainjobs.ml.evaluation.judging import Judged
 from trainjobs.ml.evaluation.overall import OverallScale
-from trainjobs.ml.evaluation.results import PredictedRow
+from trainjobs.ml.evaluation.results import EvaluatedData, PredictedRow
 from trainjobs.ml.modeling.normalization import to_scores
 from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.scoring.prediction import Precision, predict
 from trainjobs.ml.scoring.reward_model import hold_to_range
-
-EXCERPT: Final = 400
-"""Characters of a text that predictions.jsonl keeps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """Rows with the model's scores."""
-
-    judged: Judged
-    rows: list[PredictedRow]
-    truncated: int
-    truncated_tokens: int
-    dropped: int
-    repeated: int | None
-    """Rows whose text was learned from, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,104 +25,83 @@ class Predictor:
     """A model with all that its predictions depend on."""
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
     config: ScoringConfig
     batch_size: int
     precision: Precision = "Auto"
 
-    def run(
-        self, rows: Iterable[ScoredRow], overlong: Overlong, *, learned: Collection[bytes] | None
-    ) -> Predicted:
-        """Score every row, as `RewardModel` would.
-
-        Args:
-            rows: the rows as they are read.
-            overlong: what happens to texts that are longer than the model's longest text.
-            learned: digests of the texts that the model learned from; None where these are not known.
-
-        Raises:
-            InvalidData: a row is too long and `overlong` is Fail, a report alone does not fit and it is
-                not Drop, or no row is left.
-        """
-        kept: list[tuple[ScoredRow, Encoded]] = []
-        dropped = 0
-        for row, encoded in self._encoder().encode_each(rows, lambda row: row.text):
-            if is_dropped(row, encoded, overlong, self.config.max_length):
-                dropped += 1
-            else:
-                kept.append((row, encoded))
-        if not kept:
-            raise InvalidData(
-                f"no row is left to evaluate: {dropped} were longer than {self.config.max_length} tokens;"
-                " raise spec.dataset.maxLength"
-            )
-        repeated = None if learned is None else repeats((one.input_ids for _, one in kept), learned)
-        return self._predicted(kept, dropped, repeated)
-
-    def digests(self, rows: Iterable[ScoredRow]) -> frozenset[bytes]:
-        """Digests of rows' texts as the model reads them."""
-        encoded = self._encoder().encode_each(rows, lambda row: row.text)
-        return frozenset(digest(one.input_ids) for _, one in encoded)
-
-    def _encoder(self) -> TextEncoder:
-        return TextEncoder(self.tokenizer, self.config.template, self.config.max_length)
-
-    def _predicted(
-        self, kept: Sequence[tuple[ScoredRow, Encoded]], dropped: int, repeated: int | None
-    ) -> Predicted:
+    def run(self, rows: Part) -> Judged:
+        """Score every row, as `RewardModel` would."""
+        texts, ratings = rows.table.columns["input_ids"], rows.table.columns["ratings"]
         was_training = self.model.training
         self.model.train(mode=False)
         outputs = predict(
             self.model,
-            [encoded.input_ids for _, encoded in kept],
+            [texts[index] for index in rows.indices],
             batch_size=self.batch_size,
             precision=self.precision,
         )
         self.model.train(mode=was_training)
-        scores = hold_to_range(to_scores(outputs, self.config.normalization), self.config)
-        true = np.array([row.scores for row, _ in kept])
-        lengths = np.array([characters(row.text, self.config.template) for row, _ in kept], dtype=np.float64)
-        judged = Judged(
-            true=true,
-            predicted=scores,
-            ratings=[np.array(row.ratings, dtype=np.float64) for row, _ in kept],
-            lengths=lengths,
+        return Judged(
+            true=rows.column("scores"),
+            predicted=hold_to_range(to_scores(outputs, self.config.normalization), self.config),
+            ratings=[ratings[index] for index in rows.indices],
+            lengths=characters(rows),
         )
-        cuts = [encoded.cut for _, encoded in kept if encoded.cut]
-        return Predicted(judged, self._rows(kept, judged), len(cuts), sum(cuts), dropped, repeated)
-
-    def _rows(self, kept: Sequence[tuple[ScoredRow, Encoded]], judged: Judged) -> list[PredictedRow]:
-        scale = OverallScale.of(self.config.dimensions)
-        true_overall, predicted_overall = scale.overall(judged.true), scale.overall(judged.predicted)
-        return [
-            PredictedRow(
-                where=row.where,
-                id=row.id,
-                true=self._named(judged.true, true_overall, index),
-                predicted=self._named(judged.predicted, predicted_overall, index),
-                characters=int(judged.lengths[index]),
-                tokens=len(encoded.input_ids),
-                truncated_tokens=encoded.cut,
-                excerpt=(row.text if isinstance(row.text, str) else row.text.report)[:EXCERPT],
-            )
-            for index, (row, encoded) in enumerate(kept)
-        ]
-
-    def _named(self, scores: Matrix, overall: Matrix, index: int) -> dict[str, float]:
-        named = {name: float(scores[index, column]) for column, name in enumerate(self.config.names)}
-        return {OVERALL: float(overall[index]), **named}
 
 
-def fit_baselines(rows: Iterable[ScoredRow], config: ScoringConfig) -> Baselines:
-    """Fit the baselines on training rows, read once; texts are not kept."""
-    pairs = [(row.scores, characters(row.text, config.template)) for row in rows]
-    return fit(
-        config.names,
-        np.array([scores for scores, _ in pairs]),
-        np.array([length for _, length in pairs], dtype=np.float64),
+def predicted_rows(rows: Part, judged: Judged, config: ScoringConfig) -> list[PredictedRow]:
+    """Return the lines of `predictions.jsonl`."""
+    scale, table = OverallScale.of(config.dimensions), rows.table
+
+    def named(scores: Matrix) -> list[dict[str, float]]:
+        columns = {OVERALL: scale.overall(scores)} | {
+            name: scores[:, column] for column, name in enumerate(config.names)
+        }
+        return [{name: float(values[row]) for name, values in columns.items()} for row in range(len(scores))]
+
+    return [
+        PredictedRow(
+            where=table.origins[index].where,
+            id=table.origins[index].id,
+            true=true,
+            predicted=predicted,
+            characters=int(table.characters[index]),
+            tokens=int(table.tokens[index]),
+            truncated_tokens=int(table.cut[index]),
+            excerpt=table.origins[index].excerpt,
+        )
+        for index, true, predicted in zip(
+            rows.indices, named(judged.true), named(judged.predicted), strict=True
+        )
+    ]
+
+
+def evaluated(
+    kind: Literal["test", "eval", "file"],
+    path: str,
+    files: Mapping[str, str],
+    rows: Part,
+    *,
+    repeated: int | None,
+) -> EvaluatedData:
+    """Return what a result says of the rows that it was measured on."""
+    return EvaluatedData(
+        split=kind,
+        path=path,
+        files=dict(files),
+        rows=len(rows),
+        truncated=rows.cuts.rows_cut,
+        truncated_tokens=rows.cuts.tokens_cut,
+        dropped=rows.cuts.rows_dropped,
+        repeated=repeated,
     )
 
 
-def characters(text: ScoredText, template: str) -> int:
-    """Length of the joined text."""
-    return len(join(text, template)[0]) if isinstance(text, ReportParts) else len(text)
+def fit_baselines(rows: Part, config: ScoringConfig) -> Baselines:
+    """Fit the baselines on training rows."""
+    return fit(config.names, rows.column("scores"), characters(rows))
+
+
+def characters(rows: Part) -> Matrix:
+    """Return the length of each row's text, shape [rows]."""
+    return rows.table.characters[rows.indices].astype(np.float64)

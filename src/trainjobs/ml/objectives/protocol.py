@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.ml.data.before import DataBefore
-from trainjobs.ml.data.encoded import Cuts
-from trainjobs.ml.data.record import DataRecord
+from trainjobs.ml.data.sides import Sides
 from trainjobs.ml.evaluation.thresholds import Judgement
 from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.regression import Model
@@ -32,37 +29,6 @@ class Job:
     """The data of the checkpoint that training goes on from."""
 
 
-class Rows(Protocol):
-    """Rows to train on or to validate on; what one looks like is between an objective and its learner."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
-    def __getitem__(self, index: int, /) -> object:
-        """Return one row."""
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each row, shape [rows]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Everything that a run learns from: read once, checked, tokenised and split."""
-
-    train: Rows
-    validation: Rows | None
-    """In the order of length, longest first: little padding, and memory runs out at once or never."""
-    record: DataRecord
-    """What goes with every checkpoint."""
-    max_length: int
-    """Longest row in tokens."""
-    cuts: Cuts
-    """Of training and validation rows together."""
-    repeated: int
-    """Validation rows that are learned from, too."""
-
-
 class Objective(Protocol):
     """One thing to train, its data read."""
 
@@ -76,8 +42,8 @@ class Objective(Protocol):
         """
 
     @property
-    def data(self) -> Data:
-        """What is learned from."""
+    def data(self) -> Sides:
+        """What is learned from, and judged on."""
 
     @property
     def card(self) -> ScoringConfig:

@@ -9,6 +9,7 @@ from torch import nn
 
 from trainjobs.api.figures import SCORES
 from trainjobs.api.objective import Regression, ScoreDimension
+from trainjobs.ml.data.tables import Row
 from trainjobs.ml.evaluation.figures import compute_figures
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.losses.regression import regression_loss
@@ -16,7 +17,7 @@ from trainjobs.ml.modeling.normalization import to_scores
 from trainjobs.ml.modeling.scoring_config import Normalization
 from trainjobs.ml.objectives.batch import Batch
 from trainjobs.ml.objectives.learner import Losses, Outputs
-from trainjobs.ml.objectives.regression_dataset import Padding, Row
+from trainjobs.ml.objectives.padding import Padding
 
 _VALIDATED = frozenset(kind.name for kind in SCORES if kind.validated)
 
@@ -32,8 +33,13 @@ class RegressionLearner:
         self._padding = padding
 
     def collate(self, rows: Sequence[Row]) -> Batch:
-        """Return rows padded to one length."""
-        return self._padding.batch(rows)
+        """Return padded texts with labels [batch, dimensions]; rows are the items of the one term."""
+        return Batch(
+            inputs=self._padding.inputs([row["input_ids"] for row in rows]),
+            targets={"labels": torch.from_numpy(np.stack([row["labels"] for row in rows]))},
+            items=(float(len(rows)),),
+            tokens=sum(len(row["input_ids"]) for row in rows),
+        )
 
     def losses(self, model: nn.Module, batch: Batch) -> Losses:
         """Return the loss summed over the rows, and predicted and wanted outputs beside it."""

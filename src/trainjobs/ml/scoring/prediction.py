@@ -12,11 +12,12 @@ from transformers import PreTrainedModel
 from trainjobs.ml.modeling.architectures import padding_token
 
 Precision = Literal["Auto", "FP32", "BF16"]
+Tokens = Sequence[int] | npt.NDArray[np.int32]
 
 
 def predict(
     model: PreTrainedModel,
-    rows: Sequence[Sequence[int]],
+    rows: Sequence[Tokens],
     *,
     batch_size: int,
     precision: Precision = "FP32",
@@ -44,13 +45,13 @@ def predict(
     return outputs
 
 
-def _padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _padded(rows: Sequence[Tokens], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids padded on the right and their mask, both of shape [batch, longest]."""
     longest = max(len(row) for row in rows)
     ids = torch.full((len(rows), longest), pad, dtype=torch.long)
     mask = torch.zeros((len(rows), longest), dtype=torch.long)
     for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+        ids[index, : len(row)] = torch.as_tensor(row, dtype=torch.long)
         mask[index, : len(row)] = 1
     return ids, mask
 

@@ -11,19 +11,20 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainjobs.ml.data.order import Order
 from trainjobs.ml.data.shares import Share, deal, shares_in
+from trainjobs.ml.data.tables import Part
 from trainjobs.ml.objectives.batch import Batch, Collate
 
 
 class SharedRows(Dataset[Batch]):
     """A data set that is asked for shares and answers with batches."""
 
-    def __init__(self, rows: Dataset[Any], collate: Collate) -> None:
+    def __init__(self, rows: Part, collate: Collate) -> None:
         self._rows = rows
         self._collate = collate
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self._rows)  # type: ignore[arg-type]
+        return len(self._rows)
 
     def __getitem__(self, share: Share) -> Batch:
         """Return the rows of a share as a batch."""
@@ -62,9 +63,7 @@ class StepBatches(Sampler[list[Share]]):
         return ([share] for share in dealt)
 
 
-def load_batches(
-    rows: Dataset[Any], collate: Collate, batches: StepBatches, **options: Any
-) -> DataLoader[Batch]:
+def load_batches(rows: Part, collate: Collate, batches: StepBatches, **options: Any) -> DataLoader[Batch]:
     """Return a loader of batches; `options` are those of torch's, its workers among them."""
     return DataLoader(SharedRows(rows, collate), batch_sampler=batches, collate_fn=_only, **options)
 

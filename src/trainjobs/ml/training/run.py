@@ -16,10 +16,11 @@ from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import DiskFull, InvalidData, Preempted
 from trainjobs.ml.data.before import DataBefore
 from trainjobs.ml.data.order import Order, grouped_by_length, shuffled
+from trainjobs.ml.data.sides import Sides
 from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.regression import Model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
-from trainjobs.ml.objectives.protocol import Data, Job, Objective
+from trainjobs.ml.objectives.protocol import Job, Objective
 from trainjobs.ml.objectives.registry import objective_of
 from trainjobs.ml.training import trackers
 from trainjobs.ml.training.arguments import training_arguments
@@ -86,7 +87,7 @@ class TrainerRun:
         _say_plan(recipe, self.data, self.steps, self._precision)
 
     @property
-    def data(self) -> Data:
+    def data(self) -> Sides:
         """What is learned from."""
         return self.objective.data
 
@@ -235,7 +236,7 @@ def _check_alike(files: list[dict[str, str]]) -> None:
             )
 
 
-def _say_plan(recipe: Recipe, data: Data, steps: Steps, precision: Precision) -> None:
+def _say_plan(recipe: Recipe, data: Sides, steps: Steps, precision: Precision) -> None:
     training, processes = recipe.training, recipe.processes
     _log.info(
         "rows: %d to learn from, %d to validate on; longest text %d tokens",

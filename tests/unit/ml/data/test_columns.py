@@ -12,8 +12,8 @@ from trainjobs.api.dataset import Dataset, Fields
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import InvalidData, InvalidRecipe
 from trainjobs.ml.data.columns import PARTS, Columns, find_columns, read_text
+from trainjobs.ml.data.formats.scored import ScoredRows
 from trainjobs.ml.data.jsonl import Line
-from trainjobs.ml.data.scored import ScoredRows
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE, ReportParts, ScoredText, join
 
 REPORT = {"report": "r"}

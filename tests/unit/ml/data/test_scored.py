@@ -9,7 +9,7 @@ import pytest
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import InvalidData, InvalidRecipe
-from trainjobs.ml.data.scored import ScoredRow, ScoredRows
+from trainjobs.ml.data.formats.scored import ScoredRow, ScoredRows
 from trainjobs.ml.data.text import ReportParts
 
 DIMENSIONS = [ScoreDimension(name="accuracy"), ScoreDimension(name="depth")]
