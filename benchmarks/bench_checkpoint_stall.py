@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from measuring import EXAMPLE, arguments, machine, prepare_ratings, spread
@@ -57,9 +58,11 @@ class Bench:
         stats = json.loads((self.folder / name / "training_stats.json").read_text())
         return Trained(stats["seconds"], stats["blockedSeconds"], len(stats["checkpoints"]))
 
-    def manifest(self, name: str, every: int) -> dict:
+    def manifest(self, name: str, every: int) -> dict[str, Any]:
         """The example's manifest, shortened, with its inputs by their absolute paths."""
-        manifest = yaml.safe_load(MANIFEST.read_text().replace("file://./", f"{EXAMPLE.as_uri()}/"))
+        manifest: dict[str, Any] = yaml.safe_load(
+            MANIFEST.read_text().replace("file://./", f"{EXAMPLE.as_uri()}/")
+        )
         spec = manifest["spec"]
         manifest["metadata"]["name"] = name
         spec["training"] |= {"epochs": None, "maxSteps": self.steps}

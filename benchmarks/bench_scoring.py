@@ -19,8 +19,10 @@ from transformers import pipeline
 from trainjobs import RewardModel
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.api.training import Adapter
-from trainjobs.ml.modeling.regression import HeadOptions, LoadOptions, build_model
-from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
+from trainjobs.ml.modeling.base import LoadOptions
+from trainjobs.ml.modeling.cards import Normalization, RegressionCard
+from trainjobs.ml.modeling.heads import HeadOptions
+from trainjobs.ml.modeling.scorers import build_scorer
 from trainjobs.ml.modeling.tokenizer import load_tokenizer
 from trainjobs.ml.silence import silence
 
@@ -33,10 +35,10 @@ def make_model(folder: Path) -> Path:
     """The example's encoder with a head that nobody trained: as fast as a trained one."""
     tokenizer = load_tokenizer(ENCODER)
     torch.manual_seed(0)
-    head = HeadOptions(["sentiment"], pad_token_id=tokenizer.pad_token_id)
-    build_model(ENCODER, head, Adapter(), LoadOptions()).save_pretrained(folder)
+    head = HeadOptions(["sentiment"])
+    build_scorer(ENCODER, tokenizer, head, Adapter(), LoadOptions()).save_pretrained(str(folder))
     tokenizer.save_pretrained(folder)
-    ScoringConfig(
+    RegressionCard(
         dimensions=[ScoreDimension(name="sentiment", minimum=-4, maximum=4)],
         normalization=Normalization(kind="None", center=[0.0], scale=[1.0]),
         template="{report}",

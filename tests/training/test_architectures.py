@@ -24,9 +24,9 @@ from trainjobs.api.training import Adapter
 from trainjobs.errors import InvalidRecipe
 from trainjobs.ml.modeling.architectures import PADDING_CHANGES_SCORES, settle_padding
 from trainjobs.ml.modeling.base import LoadOptions
+from trainjobs.ml.modeling.cards import Normalization, RegressionCard
 from trainjobs.ml.modeling.heads import HeadOptions
-from trainjobs.ml.modeling.regression import build_model, load_trained
-from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
+from trainjobs.ml.modeling.scorers import build_scorer, load_scorer
 from trainjobs.ml.modeling.tokenizer import longest_input
 from trainjobs.ml.scoring.prediction import predict
 
@@ -77,7 +77,7 @@ def test_a_text_scores_alone_as_beside_others(
     config = make_base(model_type, base)
     usable = longest_input(config, tokenizer)
     longest = usable or POSITIONS + 40
-    model = build_model(base, tokenizer, HEAD, Adapter(), LoadOptions())
+    model = build_scorer(base, tokenizer, HEAD, Adapter(), LoadOptions())
     assert isinstance(model, PreTrainedModel)
     spread(model.eval())
     alone = scores(model, 3, 21, longest, together=False)
@@ -91,7 +91,7 @@ def test_a_text_scores_alone_as_beside_others(
     folder = tmp_path / "model"
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    ScoringConfig(
+    RegressionCard(
         dimensions=[ScoreDimension(name=name) for name in HEAD.names],
         normalization=Normalization(kind="None", center=[0, 0], scale=[1, 1]),
         template="",
@@ -100,7 +100,7 @@ def test_a_text_scores_alone_as_beside_others(
         overlong="Truncate",
         base_model="file:///base",
     ).save(folder)
-    again = load_trained(folder).model
+    again = load_scorer(folder).model
     torch.testing.assert_close(scores(again, 3, 21, longest, together=True), alone, atol=1e-5, rtol=0)
 
 
@@ -110,7 +110,7 @@ def test_an_architecture_whose_scores_would_depend_on_others_is_refused(
 ) -> None:
     make_base(model_type, tmp_path)
     with pytest.raises(InvalidRecipe, match=f"{model_type} scores a text by the texts beside it"):
-        build_model(tmp_path, tokenizer, HEAD, Adapter(), LoadOptions())
+        build_scorer(tmp_path, tokenizer, HEAD, Adapter(), LoadOptions())
     if model_type in WITHOUT_ATTENTION:
         return
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path)

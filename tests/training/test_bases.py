@@ -23,12 +23,13 @@ from transformers import (
 from tests.training.tiny import make_recipe, train
 from trainjobs.api.training import Adapter
 from trainjobs.errors import ModelNotFound
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.modeling.architectures import padding_token
 from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.heads import HeadOptions
-from trainjobs.ml.modeling.regression import Model, build_model, load_trained
+from trainjobs.ml.modeling.scorers import build_scorer, load_scorer
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer, longest_input
-from trainjobs.ml.objectives.regression_dataset import Padding, Row
+from trainjobs.ml.objectives.padding import Padding
 from trainjobs.ml.training.statistics import TrainingStats
 
 HEAD = HeadOptions(["accuracy", "depth"])
@@ -44,7 +45,7 @@ SMALL: dict[str, Any] = {
 
 
 def build(base: Path) -> Model:
-    return build_model(base, load_tokenizer(base), HEAD, Adapter(), LoadOptions())
+    return build_scorer(base, load_tokenizer(base), HEAD, Adapter(), LoadOptions())
 
 
 @pytest.fixture
@@ -78,10 +79,10 @@ def test_a_tokenizer_with_more_tokens_gets_rows_for_them(
         in capsys.readouterr().out
     )
     output = tmp_path / "run" / "output"
-    merged = load_trained(output / "model")
+    merged = load_scorer(output / "model")
     assert merged.model.get_input_embeddings().num_embeddings == len(merged.tokenizer) == 45
     if changes:
-        adapted = load_trained(output / "adapter").model
+        adapted = load_scorer(output / "adapter").model
         ids = merged.tokenizer("good <table> <figure>", return_tensors="pt").input_ids
         with torch.no_grad():
             torch.testing.assert_close(adapted(ids).logits, merged.model(ids).logits, atol=1e-5, rtol=0)
@@ -161,11 +162,10 @@ def test_stretched_rotary_positions_count(config: dict[str, Any], usable: int) -
 
 
 def test_a_batch_is_never_rounded_up_beyond_the_longest_text() -> None:
-    row: Row = {"input_ids": np.arange(58, dtype=np.int32), "labels": np.zeros(1, dtype=np.float32)}
     padding = Padding(0, multiple=8, longest=60)
-    assert padding.batch([row]).inputs["input_ids"].shape == (1, 60)
-    row["input_ids"] = np.arange(3, dtype=np.int32)
-    assert padding.batch([row]).inputs["input_ids"].shape == (1, 8)
+    for tokens, width in ((58, 60), (3, 8)):
+        text = np.arange(tokens, dtype=np.int32)
+        assert padding.inputs([text])["input_ids"].shape == (1, width)
 
 
 def make_reward_model(folder: Path, bert: Path, labels: int) -> Path:
@@ -184,7 +184,7 @@ def test_a_base_that_scores_other_dimensions_gets_a_new_head_and_says_so(
         "the base model scores 5 dimensions already, this run 2: its head gives way to a new one"
         in capsys.readouterr().out
     )
-    assert load_trained(tmp_path / "run" / "output" / "model").model.config.num_labels == 2
+    assert load_scorer(tmp_path / "run" / "output" / "model").model.config.num_labels == 2
 
 
 def test_a_base_that_scores_as_many_dimensions_keeps_its_head(tmp_path: Path, bert: Path) -> None:
@@ -209,8 +209,8 @@ def test_what_is_new_beside_the_head_is_kept_with_the_adapter(
     assert train(make_recipe(tmp_path / "run", base, rows, **LORA, training={"epochs": 1})) == 0
     output = tmp_path / "run" / "output"
     with torch.no_grad():
-        expected = load_trained(output / "model").model(IDS).logits
-        torch.testing.assert_close(load_trained(output / "adapter").model(IDS).logits, expected)
+        expected = load_scorer(output / "model").model(IDS).logits
+        torch.testing.assert_close(load_scorer(output / "adapter").model(IDS).logits, expected)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -253,4 +253,4 @@ def test_a_trained_model_that_lost_its_head_is_not_given_another(
     del held["classifier.weight"]
     save_file(held, file, metadata={"format": "pt"})
     with pytest.raises(ModelNotFound, match=r"its weights files lack classifier\.weight"):
-        load_trained(file.parent)
+        load_scorer(file.parent)

@@ -9,7 +9,7 @@ import pytest
 from tests.training.tiny import make_recipe, make_rows, train
 from trainjobs.core.outputs import Failure
 from trainjobs.ml.data.record import DataRecord
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.cards import RegressionCard, load_card
 
 SHORT: dict[str, Any] = {"training": {"epochs": None, "maxSteps": 2}}
 LONGER: dict[str, Any] = {"training": {"epochs": None, "maxSteps": 4}}
@@ -17,6 +17,12 @@ STANDARD: dict[str, Any] = {
     "objective": {"regression": {"normalization": "Standard"}},
     "dataset": {"evalFraction": 0.25},
 }
+
+
+def regression_card(folder: Path) -> RegressionCard:
+    card = load_card(folder)
+    assert isinstance(card, RegressionCard)
+    return card
 
 
 @pytest.fixture
@@ -111,7 +117,7 @@ def test_rows_taken_up_on_request_keep_their_sides_and_scores_their_scale(
     output = tmp_path / "second" / "output"
     assert before < validated(output, data)
     assert not learned & validated(output, data)
-    scale = [ScoringConfig.load(one).normalization for one in (checkpoint, output / "checkpoint-4")]
+    scale = [regression_card(one).normalization for one in (checkpoint, output / "checkpoint-4")]
     assert scale[0] == scale[1]
     records = [DataRecord.load(one) for one in (checkpoint, output / "checkpoint-4")]
     assert records[0].split == records[1].split
@@ -133,7 +139,7 @@ def test_another_run_goes_on_from_a_checkpoint_with_data_of_its_own(
     output = tmp_path / "other" / "output"
     assert validated(output, data)
     assert not learned & validated(output, data)
-    assert ScoringConfig.load(output / "model").normalization == ScoringConfig.load(checkpoint).normalization
+    assert regression_card(output / "model").normalization == regression_card(checkpoint).normalization
 
 
 def test_a_checkpoint_of_other_dimensions_is_refused_though_its_head_would_fit(

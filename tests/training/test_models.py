@@ -11,9 +11,10 @@ import torch
 from tests.training.tiny import figures, make_recipe, train
 from trainjobs.api.training import Adapter
 from trainjobs.errors import InvalidRecipe, ModelNotFound
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.modeling.base import LoadOptions
 from trainjobs.ml.modeling.heads import HeadOptions, find_head
-from trainjobs.ml.modeling.regression import Model, build_model, load_trained
+from trainjobs.ml.modeling.scorers import build_scorer, load_scorer
 from trainjobs.ml.modeling.tokenizer import load_tokenizer
 from trainjobs.ml.training.statistics import TrainingStats
 
@@ -23,7 +24,7 @@ INPUTS["attention_mask"] = (INPUTS["input_ids"] != 0).long()
 
 
 def build(base: Path, adapter: Adapter | None = None, head: HeadOptions = HEAD) -> Model:
-    return build_model(base, load_tokenizer(base), head, adapter or Adapter(), LoadOptions())
+    return build_scorer(base, load_tokenizer(base), head, adapter or Adapter(), LoadOptions())
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_a_base_is_adapted_merged_and_resumed(
     assert {name.rsplit(".", 1)[-1] for name in adapter["target_modules"]} == layers
     stats = TrainingStats.model_validate_json((output / "training_stats.json").read_bytes())
     assert 0 < stats.trainable_parameters < stats.parameters / 2
-    merged, adapted = load_trained(output / "model"), load_trained(output / "adapter")
+    merged, adapted = load_scorer(output / "model"), load_scorer(output / "adapter")
     with torch.no_grad():
         expected = merged.model(**INPUTS).logits
         assert torch.allclose(adapted.model(**INPUTS).logits, expected, atol=1e-6)
@@ -109,13 +110,13 @@ def test_weights_that_carry_code_are_refused_and_the_code_does_not_run(tmp_path:
     (folder / "config.json").write_text((bert / "config.json").read_text())
     torch.save({"bert.weight": Evil()}, folder / "pytorch_model.bin", pickle_module=pickle)
     with pytest.raises(ModelNotFound, match="convert it to safetensors"):
-        build_model(folder, load_tokenizer(bert), HEAD, Adapter(), LoadOptions())
+        build_scorer(folder, load_tokenizer(bert), HEAD, Adapter(), LoadOptions())
     assert not ran.exists()
 
 
 def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, bert: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"holds no config\.json"):
-        build_model(tmp_path, load_tokenizer(bert), HEAD, Adapter(), LoadOptions())
+        build_scorer(tmp_path, load_tokenizer(bert), HEAD, Adapter(), LoadOptions())
 
 
 def test_a_damaged_weights_file_is_named_with_what_to_do(tmp_path: Path, bert: Path) -> None:
@@ -138,4 +139,4 @@ def test_a_model_without_its_tokenizer_is_refused(tmp_path: Path, bert: Path) ->
 
 def test_qlora_without_its_library_says_what_to_install(bert: Path) -> None:
     with pytest.raises(InvalidRecipe, match="QLoRA needs bitsandbytes"):
-        build_model(bert, load_tokenizer(bert), HEAD, Adapter(type="QLoRA"), LoadOptions(quantization="NF4"))
+        build_scorer(bert, load_tokenizer(bert), HEAD, Adapter(type="QLoRA"), LoadOptions(quantization="NF4"))

@@ -11,7 +11,7 @@ from tests.training.tiny import DIMENSIONS, figures, make_recipe, make_rows, tra
 from tests.unit.core.plan.builders import PLATFORM, a_run
 from trainjobs.core.outputs import Done, SavedMark
 from trainjobs.core.recipe.resolve import resolve
-from trainjobs.ml.modeling.regression import load_trained
+from trainjobs.ml.modeling.scorers import load_scorer
 from trainjobs.ml.scoring import RewardModel
 from trainjobs.ml.training.statistics import TrainingStats
 
@@ -39,7 +39,7 @@ def test_the_model_loads_by_the_library_and_by_ours(finished: Path) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(finished / "model")
     assert model.config.problem_type == "regression"
     assert model.config.id2label == {0: "accuracy", 1: "depth"}
-    assert load_trained(finished / "model").config.names == ["accuracy", "depth"]
+    assert load_scorer(finished / "model").card.names == ["accuracy", "depth"]
 
 
 def test_the_best_checkpoint_is_the_result(finished: Path) -> None:

@@ -15,7 +15,7 @@ from trainjobs.errors import InvalidData, TrainjobsError
 from trainjobs.local.folder import REPORT, RunFolder
 from trainjobs.local.paths import path_here
 from trainjobs.ml.data.files import data_files
-from trainjobs.ml.modeling.scoring_config import SCORING_CONFIG, ScoringConfig
+from trainjobs.ml.modeling.cards import CARD_FILE, RegressionCard
 
 
 def report_folder(run: Run, folder: RunFolder) -> Path | None:
@@ -55,8 +55,8 @@ def to_try(run: Run, folder: RunFolder) -> str | None:
     """The command that tries a run's model, fit for what it was trained on; None where it scores nothing."""
     try:
         stored = open_run(str(folder.path))
-        said = stored.store.store.at(stored.artifact(outputs.MODEL)).get(SCORING_CONFIG)
-        config = ScoringConfig.from_json(said)
+        said = stored.store.store.at(stored.artifact(outputs.MODEL)).get(CARD_FILE)
+        config = RegressionCard.from_json(said)
     except (TrainjobsError, ValueError):
         return None
     score = f"{program()} score {typed(folder.path)}"

@@ -16,7 +16,8 @@ from trainjobs.core.uris import file_uri
 from trainjobs.ml.evaluation.final import judge_scores, leave
 from trainjobs.ml.evaluation.results import read_predictions, read_result
 from trainjobs.ml.evaluation.thresholds import Judgement
-from trainjobs.ml.modeling.regression import load_trained
+from trainjobs.ml.modeling.cards import RegressionCard
+from trainjobs.ml.modeling.scorers import load_scorer
 from trainjobs.ml.objectives.protocol import Job
 from trainjobs.ml.objectives.regression import RegressionObjective
 from trainjobs.ml.scoring import RewardModel
@@ -67,14 +68,15 @@ def finish(tmp_path: Path) -> Finish:
         (tmp_path / "output" / "recipe.yaml").write_text(
             yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), allow_unicode=True)
         )
-        trained = load_trained(model)
+        trained = load_scorer(model)
         trained.model.train()
         assert recipe.inputs is not None
         job = Job(recipe, recipe.inputs, trained.tokenizer, trained.model.config, before=None)
         data = RegressionObjective.read(job).data
         verdict = None
         if data.judged is not None:
-            verdict = judge_scores(recipe, trained.model, trained.config, data, data.judged)
+            assert isinstance(trained.card, RegressionCard)
+            verdict = judge_scores(recipe, trained.model, trained.card, data, data.judged)
         figures = leave(tmp_path / "output", verdict)
         assert trained.model.training
         return figures

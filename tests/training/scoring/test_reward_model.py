@@ -201,7 +201,7 @@ def test_weights_that_are_not_safetensors_are_refused_and_never_executed(tmp_pat
     [
         (lambda folder: (folder / "trainjobs.json").unlink(), "trainjobs.json"),
         (lambda folder: (folder / "config.json").unlink(), "config.json"),
-        (lambda folder: (folder / "trainjobs.json").write_text("{}"), "dimensions"),
+        (lambda folder: (folder / "trainjobs.json").write_text("{}"), "baseModel: Field required"),
     ],
     ids=["no scoring configuration", "no configuration", "empty scoring configuration"],
 )

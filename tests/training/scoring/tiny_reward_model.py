@@ -10,7 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.ml.data.columns import PARTS, Part
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE
-from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
+from trainjobs.ml.modeling.cards import Normalization, RegressionCard
 
 CHARACTERS = (
     "abcdefghijklmnopqrstuvwxyz0123456789.,:<>/_{}\"' \n净利率为较上年同期提高营业收入报告数据财务分析师"
@@ -67,7 +67,7 @@ def make_reward_model(
                 parameter.mul_(6.0)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    ScoringConfig(
+    RegressionCard(
         dimensions=list(dimensions),
         normalization=Normalization(
             kind="Range",

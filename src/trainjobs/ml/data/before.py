@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from trainjobs.api.objective import Regression
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidData, InvalidRecipe
 from trainjobs.ml.data.record import DataRecord, differences
 from trainjobs.ml.data.splits import Split
-from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
+from trainjobs.ml.modeling.cards import Card, load_card
 
 _log = logging.getLogger("trainjobs.training")
 
@@ -20,16 +19,16 @@ class DataBefore:
     """Rows that were learned from never come into validation, and scores keep their scale."""
 
     record: DataRecord
-    scoring: ScoringConfig
+    card: Card
     step: int
     own: bool
     """Whether it is a checkpoint of this very run; another run's data may well be others."""
 
     @classmethod
     def of(cls, checkpoint: Path, step: int, recipe: Recipe) -> Self:
-        """Read what a checkpoint carries. CorruptCheckpoint, ModelNotFound."""
+        """Read what a checkpoint carries. CorruptCheckpoint, ModelNotFound, InvalidRecipe."""
         record = DataRecord.load(checkpoint)
-        return cls(record, ScoringConfig.load(checkpoint), step, own=record.run == recipe.run.uid)
+        return cls(record, _card_of(checkpoint, recipe), step, own=record.run == recipe.run.uid)
 
     def seed(self, recipe: Recipe) -> int:
         """Return the seed of the rows' places."""
@@ -69,19 +68,12 @@ class DataBefore:
         _log.info("the split is the checkpoint's: what it learned from is not validated on")
         return there
 
-    def normalization(self, regression: Regression) -> Normalization | None:
-        """Return the scale that the head has learned; None where the recipe asks for another kind.
 
-        InvalidRecipe when the head's outputs are other dimensions: by their number alone they would fit.
-        """
-        names = [dimension.name for dimension in regression.dimensions]
-        if names != self.scoring.names:
-            raise InvalidRecipe(
-                f"spec.objective.regression.dimensions: {', '.join(names)}; but the checkpoint of"
-                f" spec.checkpoints.resume scores {', '.join(self.scoring.names)}: give these, in this order"
-            )
-        there = self.scoring.normalization
-        if there.kind != regression.normalization:
-            _log.warning("scores are normalised anew: %s, not %s", regression.normalization, there.kind)
-            return None
-        return there
+def _card_of(checkpoint: Path, recipe: Recipe) -> Card:
+    card = load_card(checkpoint)
+    if card.type != recipe.task:
+        raise InvalidRecipe(
+            f"spec.checkpoints.resume: the checkpoint was trained as {card.type}, this run trains"
+            f" {recipe.task}: give a checkpoint of such a run, or take its model as spec.baseModel"
+        )
+    return card

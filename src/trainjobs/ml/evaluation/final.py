@@ -22,7 +22,7 @@ from trainjobs.ml.evaluation.results import (
 )
 from trainjobs.ml.evaluation.running import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.evaluation.thresholds import Judgement, missed
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.cards import RegressionCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Verdict:
 
 
 def judge_scores(
-    recipe: Recipe, model: PreTrainedModel, config: ScoringConfig, data: Sides, held_out: HeldOut
+    recipe: Recipe, model: PreTrainedModel, config: RegressionCard, data: Sides, held_out: HeldOut
 ) -> Verdict:
     """Judge what a model says of rows that were held out, against what it learned from."""
     baselines = fit_baselines(data.train, config)

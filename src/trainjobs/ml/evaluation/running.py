@@ -14,8 +14,8 @@ from trainjobs.ml.evaluation.figures import Matrix
 from trainjobs.ml.evaluation.judging import Judged
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.results import EvaluatedData, PredictedRow
+from trainjobs.ml.modeling.cards import RegressionCard
 from trainjobs.ml.modeling.normalization import to_scores
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
 from trainjobs.ml.scoring.prediction import Precision, predict
 from trainjobs.ml.scoring.reward_model import hold_to_range
 
@@ -25,7 +25,7 @@ class Predictor:
     """A model with all that its predictions depend on."""
 
     model: PreTrainedModel
-    config: ScoringConfig
+    config: RegressionCard
     batch_size: int
     precision: Precision = "Auto"
 
@@ -49,7 +49,7 @@ class Predictor:
         )
 
 
-def predicted_rows(rows: Part, judged: Judged, config: ScoringConfig) -> list[PredictedRow]:
+def predicted_rows(rows: Part, judged: Judged, config: RegressionCard) -> list[PredictedRow]:
     """Return the lines of `predictions.jsonl`."""
     scale, table = OverallScale.of(config.dimensions), rows.table
 
@@ -97,7 +97,7 @@ def evaluated(
     )
 
 
-def fit_baselines(rows: Part, config: ScoringConfig) -> Baselines:
+def fit_baselines(rows: Part, config: RegressionCard) -> Baselines:
     """Fit the baselines on training rows."""
     return fit(config.names, rows.column("scores"), characters(rows))
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainjobs.api.objective import Regression
-from trainjobs.ml.modeling.scoring_config import Normalization
+from trainjobs.ml.modeling.cards import Normalization
 
 Scores = NDArray[np.float64]
 

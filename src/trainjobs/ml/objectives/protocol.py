@@ -11,9 +11,9 @@ from trainjobs.core.recipe.model import Inputs, Recipe
 from trainjobs.ml.data.before import DataBefore
 from trainjobs.ml.data.sides import Sides
 from trainjobs.ml.evaluation.thresholds import Judgement
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.modeling.base import LoadOptions
-from trainjobs.ml.modeling.regression import Model
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.cards import Card
 from trainjobs.ml.objectives.learner import Learner
 
 
@@ -46,7 +46,7 @@ class Objective(Protocol):
         """What is learned from, and judged on."""
 
     @property
-    def card(self) -> ScoringConfig:
+    def card(self) -> Card:
         """What the trained model needs besides its weights."""
 
     def build(self, load: LoadOptions) -> Model:

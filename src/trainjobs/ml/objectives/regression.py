@@ -19,12 +19,13 @@ from trainjobs.ml.data.text import DEFAULT_TEMPLATE, TextEncoder
 from trainjobs.ml.evaluation.final import judge_scores, leave
 from trainjobs.ml.evaluation.raters import Agreement, agreement
 from trainjobs.ml.evaluation.thresholds import Judgement
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.modeling.architectures import padding_token
 from trainjobs.ml.modeling.base import LoadOptions
+from trainjobs.ml.modeling.cards import Card, Normalization, RegressionCard
 from trainjobs.ml.modeling.heads import HeadOptions
 from trainjobs.ml.modeling.normalization import fit_normalization, to_outputs
-from trainjobs.ml.modeling.regression import Model, build_model
-from trainjobs.ml.modeling.scoring_config import Normalization, ScoringConfig
+from trainjobs.ml.modeling.scorers import build_scorer
 from trainjobs.ml.modeling.tokenizer import longest_input
 from trainjobs.ml.objectives.padding import Padding
 from trainjobs.ml.objectives.protocol import Job
@@ -41,7 +42,7 @@ class RegressionObjective:
     options: Regression
     data: Sides
     """With a column `labels`: what the head should put out, shape [dimensions]."""
-    card: ScoringConfig
+    card: RegressionCard
     """How texts become the model's inputs, and its outputs scores."""
 
     @classmethod
@@ -54,9 +55,9 @@ class RegressionObjective:
         reader = ScoredReader(recipe.dataset, options.dimensions, encoder, seed=seed)
         data = read_sides(recipe, job.inputs, reader, before)
         assert reader.texts is not None
-        normalization = before.normalization(options) if before else None
+        normalization = _learned_scale(before.card, options) if before else None
         normalization = normalization or fit_normalization(options, data.train.column("scores"))
-        card = ScoringConfig(
+        card = RegressionCard(
             dimensions=options.dimensions,
             normalization=normalization,
             template=recipe.dataset.template or DEFAULT_TEMPLATE,
@@ -78,7 +79,7 @@ class RegressionObjective:
     def build(self, load: LoadOptions) -> Model:
         """Return a new model with a head, and an adapter where the recipe asks for one."""
         head = HeadOptions(self.card.names, self.options.head_dropout)
-        return build_model(
+        return build_scorer(
             Path(self.job.inputs.model), self.job.tokenizer, head, self.job.recipe.adapter, load
         )
 
@@ -114,6 +115,25 @@ def _options(recipe: Recipe) -> Regression:
     if recipe.objective is None or recipe.objective.regression is None:
         raise InvalidRecipe("spec.objective.regression: required for the task Regression; add it")
     return recipe.objective.regression
+
+
+def _learned_scale(card: Card, options: Regression) -> Normalization | None:
+    """Return the scale that the head has learned; None where the recipe asks for another kind.
+
+    InvalidRecipe when the head's outputs are other dimensions: by their number alone they would fit.
+    """
+    assert isinstance(card, RegressionCard)
+    names = [dimension.name for dimension in options.dimensions]
+    if names != card.names:
+        raise InvalidRecipe(
+            f"spec.objective.regression.dimensions: {', '.join(names)}; but the checkpoint of"
+            f" spec.checkpoints.resume scores {', '.join(card.names)}: give these, in this order"
+        )
+    there = card.normalization
+    if there.kind != options.normalization:
+        _log.warning("scores are normalised anew: %s, not %s", options.normalization, there.kind)
+        return None
+    return there
 
 
 def _max_length(job: Job) -> int:

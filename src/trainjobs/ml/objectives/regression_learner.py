@@ -13,8 +13,8 @@ from trainjobs.ml.data.tables import Row
 from trainjobs.ml.evaluation.figures import compute_figures
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.losses.regression import regression_loss
+from trainjobs.ml.modeling.cards import Normalization
 from trainjobs.ml.modeling.normalization import to_scores
-from trainjobs.ml.modeling.scoring_config import Normalization
 from trainjobs.ml.objectives.batch import Batch
 from trainjobs.ml.objectives.learner import Losses, Outputs
 from trainjobs.ml.objectives.padding import Padding

@@ -8,10 +8,10 @@ from trainjobs.ml.data.columns import MISSING, PARTS, Columns, look_up, read_tex
 from trainjobs.ml.data.json_values import fault_in
 from trainjobs.ml.data.jsonl import Line
 from trainjobs.ml.data.text import ReportParts, ScoredText
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.cards import RegressionCard
 
 
-def asked_text(given: ScoredText | Mapping[str, object], name: str, config: ScoringConfig) -> ScoredText:
+def asked_text(given: ScoredText | Mapping[str, object], name: str, config: RegressionCard) -> ScoredText:
     """Return the text to score.
 
     Args:
@@ -41,7 +41,7 @@ def asked_text(given: ScoredText | Mapping[str, object], name: str, config: Scor
     return given
 
 
-def _columns(row: Line, config: ScoringConfig) -> Columns:
+def _columns(row: Line, config: RegressionCard) -> Columns:
     own = config.columns
     if all(look_up(row.row, path) is MISSING for path in own.paths.values()):
         return Columns.known(config.parts, Fields(), config.template, own.like)

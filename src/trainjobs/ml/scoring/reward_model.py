@@ -13,9 +13,9 @@ from trainjobs.core.outputs import MODEL
 from trainjobs.errors import InvalidData, ModelNotFound, UsageError
 from trainjobs.ml.data.text import Encoded, ReportParts, ScoredText, TextEncoder
 from trainjobs.ml.evaluation.overall import OverallScale
+from trainjobs.ml.modeling.cards import RegressionCard
 from trainjobs.ml.modeling.normalization import to_scores
-from trainjobs.ml.modeling.regression import TrainedModel, load_trained
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.scorers import TrainedModel, load_scorer
 from trainjobs.ml.scoring.asking import asked_text
 from trainjobs.ml.scoring.grades import Grade, grade
 from trainjobs.ml.scoring.prediction import Precision, predict
@@ -45,10 +45,11 @@ class RewardModel:
     """A trained reward model, ready to score."""
 
     def __init__(self, trained: TrainedModel, *, precision: Precision = "Auto") -> None:
-        self.config: ScoringConfig = trained.config
-        self.scale = OverallScale.of(trained.config.dimensions)
+        assert isinstance(trained.card, RegressionCard)
+        self.config = trained.card
+        self.scale = OverallScale.of(self.config.dimensions)
         self.trained = trained
-        self._encoder = TextEncoder(trained.tokenizer, trained.config.template, trained.config.max_length)
+        self._encoder = TextEncoder(trained.tokenizer, self.config.template, self.config.max_length)
         self._precision = precision
 
     @classmethod
@@ -76,7 +77,7 @@ class RewardModel:
         if not list(folder.glob("*.safetensors")):
             raise ModelNotFound(f"{folder}: no *.safetensors there; weights are loaded in that format only")
         chosen = _device(device)
-        trained = load_trained(folder, trust_remote_code=trust_remote_code)
+        trained = load_scorer(folder, trust_remote_code=trust_remote_code)
         trained.model.to(chosen)  # type: ignore[arg-type]
         return cls(trained, precision=precision)
 
@@ -166,7 +167,7 @@ def model_folder(path: Path) -> Path:
     return found
 
 
-def hold_to_range(scores: npt.NDArray[np.float64], config: ScoringConfig) -> npt.NDArray[np.float64]:
+def hold_to_range(scores: npt.NDArray[np.float64], config: RegressionCard) -> npt.NDArray[np.float64]:
     """Scores held to their dimensions' ranges, shape [rows, dimensions] in and out."""
     low = np.array([dimension.minimum for dimension in config.dimensions])
     high = np.array([dimension.maximum for dimension in config.dimensions])

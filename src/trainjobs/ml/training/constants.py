@@ -7,7 +7,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from trainjobs.ml.data.record import DATA_RECORD
-from trainjobs.ml.modeling.regression import Model
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.objectives.protocol import Objective
 from trainjobs.ml.training.files import write_record
 from trainjobs.ml.training.session import Session

@@ -11,7 +11,7 @@ from transformers import Trainer
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from trainjobs.errors import TrainingError
-from trainjobs.ml.modeling.regression import Model
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.training.best import load_weights
 from trainjobs.ml.training.shards import gathered_weights
 

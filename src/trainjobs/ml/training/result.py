@@ -14,8 +14,8 @@ from trainjobs.core.outputs import DONE, MODEL, STATS, Done
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import BelowThreshold
 from trainjobs.ml.evaluation.thresholds import Judgement
-from trainjobs.ml.modeling.regression import Model, merge
-from trainjobs.ml.modeling.scoring_config import ScoringConfig
+from trainjobs.ml.modeling.adapters import Model, merge
+from trainjobs.ml.modeling.cards import Card
 from trainjobs.ml.objectives.protocol import Objective
 from trainjobs.ml.training.best import load_best
 from trainjobs.ml.training.callbacks.history import figures_of
@@ -112,17 +112,17 @@ def training_stats(trained: Trained, recipe: Recipe, objective: Objective, steps
 
 
 def _save_model(
-    model: Model, output: Path, tokenizer: PreTrainedTokenizerBase, scoring: ScoringConfig
+    model: Model, output: Path, tokenizer: PreTrainedTokenizerBase, card: Card
 ) -> PreTrainedModel:
     if isinstance(model, PeftModel):
         aside = _fresh(output / f".{ADAPTER}.partial")
         model.save_pretrained(str(aside))
-        _finish(aside, output / ADAPTER, tokenizer, scoring)
+        _finish(aside, output / ADAPTER, tokenizer, card)
     merged = merge(model)
     merged.config.use_cache = True
     aside = _fresh(output / f".{MODEL}.partial")
     merged.save_pretrained(str(aside))
-    _finish(aside, output / MODEL, tokenizer, scoring)
+    _finish(aside, output / MODEL, tokenizer, card)
     return merged
 
 
@@ -132,9 +132,9 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _finish(aside: Path, target: Path, tokenizer: PreTrainedTokenizerBase, scoring: ScoringConfig) -> None:
+def _finish(aside: Path, target: Path, tokenizer: PreTrainedTokenizerBase, card: Card) -> None:
     tokenizer.save_pretrained(str(aside))
-    scoring.save(aside)
+    card.save(aside)
     shutil.rmtree(target, ignore_errors=True)
     aside.rename(target)
 

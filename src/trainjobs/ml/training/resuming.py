@@ -22,11 +22,11 @@ from trainjobs.core.outputs import (
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import CorruptCheckpoint, InvalidRecipe
 from trainjobs.ml.data.record import DATA_RECORD
-from trainjobs.ml.modeling.scoring_config import SCORING_CONFIG
+from trainjobs.ml.modeling.cards import CARD_FILE
 from trainjobs.ml.training.shards import missing_shards
 from trainjobs.ml.training.snapshot import ADAPTER_WEIGHTS, WEIGHTS
 
-_NEEDED = ("trainer_state.json", SCORING_CONFIG, DATA_RECORD)
+_NEEDED = ("trainer_state.json", CARD_FILE, DATA_RECORD)
 _OPTIMIZER = ("optimizer.pt", "scheduler.pt")
 """The library goes on without them, from a fresh optimiser, and says nothing."""
 _SHARDS = "global_step*/*zero_pp_rank_*_optim_states.pt"

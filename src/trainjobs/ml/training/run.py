@@ -17,8 +17,8 @@ from trainjobs.errors import DiskFull, InvalidData, Preempted
 from trainjobs.ml.data.before import DataBefore
 from trainjobs.ml.data.order import Order, grouped_by_length, shuffled
 from trainjobs.ml.data.sides import Sides
+from trainjobs.ml.modeling.adapters import Model
 from trainjobs.ml.modeling.base import LoadOptions
-from trainjobs.ml.modeling.regression import Model
 from trainjobs.ml.modeling.tokenizer import load_config, load_tokenizer
 from trainjobs.ml.objectives.protocol import Job, Objective
 from trainjobs.ml.objectives.registry import objective_of
