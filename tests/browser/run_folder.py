@@ -11,7 +11,7 @@ from trainjobs.api.objective import ScoreDimension
 from trainjobs.core import outputs
 from trainjobs.core.metrics_history import MetricRecord
 from trainjobs.ml.evaluation.baselines import fit
-from trainjobs.ml.evaluation.judging import Judged, evaluate
+from trainjobs.ml.evaluation.families.scores.evaluation import Judged, evaluate
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.results import EvaluatedData, PredictedRow, write_predictions, write_result
 

@@ -11,7 +11,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from trainjobs.api.figures import SCORES
 from trainjobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,20 +55,22 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
 
 
 def print_evaluation(console: Console, result: "EvaluationResult") -> None:
-    """Print every dimension's figures with intervals and what they are compared with, then the thresholds."""
+    """Print every group's figures with intervals and what they are compared with, then the thresholds."""
+    from trainjobs.ml.evaluation.families.registry import family_of
     from trainjobs.ml.evaluation.report.notes import notes_of
     from trainjobs.ml.evaluation.report.view import figures_of, thresholds_of
 
     parts = figures_of(result)
     table = plain_table(
-        f"{result.data.rows:,} rows ({result.data.split})", *(f">{kind.title}" for kind in SCORES)
+        f"{result.data.rows:,} rows ({result.data.split})",
+        *(f">{kind.title}" for kind in family_of(result).kinds),
     )
     for part in parts:
         model, *others = part.rows
         table.add_row(part.name, *(cell.value for cell in model.cells), style="bold")
         if any(cell.interval for cell in model.cells):
             intervals = [cell.short_interval for cell in model.cells]
-            table.add_row(f"  {result.confidence:.0%} interval", *intervals, style="dim")
+            table.add_row(f"  {result.interval.confidence:.0%} interval", *intervals, style="dim")
         for row in others:
             table.add_row(f"  {row.short_name}", *(cell.value for cell in row.cells), style="dim")
     console.print(table)

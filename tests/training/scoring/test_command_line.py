@@ -232,10 +232,11 @@ def test_evaluate_writes_results_beside_baselines_from_the_training_rows(
     written = json.loads(results.read_text(encoding="utf-8"))
     assert written["metrics"]["overall.mae"] == pytest.approx(0.0, abs=1e-4)
     assert written["metrics"]["overall.pearson"] == pytest.approx(1.0, abs=1e-4)
-    baseline = written["overall"]["baselines"]["mean"]
+    baseline = written["groups"][0]["compared"]["mean"]
     assert baseline["mae"]["value"] > 0.001
     assert baseline["pearson"]["value"] is None
-    assert written["overall"]["raters"]["figures"]["mae"]["value"] == 0.0
+    assert written["groups"][0]["compared"]["annotator"]["mae"]["value"] == 0.0
+    assert written["details"]["overall"]["raters"]["figures"]["mae"]["value"] == 0.0
     assert "mean only" in done.stdout
     assert len(predictions.read_text(encoding="utf-8").splitlines()) == len(ROWS)
 

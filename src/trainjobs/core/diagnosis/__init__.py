@@ -3,7 +3,14 @@
 `diagnose` applies them all; docs/findings.md describes each with its threshold.
 """
 
-from trainjobs.core.diagnosis.facts import DimensionFacts, EvaluationFacts, Facts, TimeFacts, TrainingFacts
+from trainjobs.core.diagnosis.facts import (
+    DimensionFacts,
+    EvaluationFacts,
+    Facts,
+    ScoresFacts,
+    TimeFacts,
+    TrainingFacts,
+)
 from trainjobs.core.diagnosis.finding import Finding, Severity
 from trainjobs.core.diagnosis.rules import RULES, diagnose
 
@@ -13,6 +20,7 @@ __all__ = [
     "EvaluationFacts",
     "Facts",
     "Finding",
+    "ScoresFacts",
     "Severity",
     "TimeFacts",
     "TrainingFacts",

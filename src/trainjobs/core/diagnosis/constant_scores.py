@@ -24,11 +24,11 @@ def constant_scores(facts: Facts) -> Finding | None:
 
 def constant_predictions(facts: Facts) -> Finding | None:
     """A dimension where the model says nearly the same of every text."""
-    if facts.evaluation is None:
+    if facts.scores is None:
         return None
     names = [
         one.name
-        for one in facts.evaluation.dimensions
+        for one in facts.scores.dimensions
         if one.true_deviation > 0 and one.predicted_deviation < COLLAPSED * one.true_deviation
     ]
     if not names:
@@ -42,6 +42,6 @@ def constant_predictions(facts: Facts) -> Finding | None:
 
 
 def _constant(facts: Facts) -> list[str]:
-    if facts.evaluation is None:
+    if facts.scores is None:
         return []
-    return [one.name for one in facts.evaluation.dimensions if one.true_deviation == 0.0]
+    return [one.name for one in facts.scores.dimensions if one.true_deviation == 0.0]

@@ -50,15 +50,22 @@ class DimensionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationFacts:
-    """What the final evaluation found."""
+class ScoresFacts:
+    """What was found of scores."""
 
-    rows: int
     dimensions: Sequence[DimensionFacts]
     """Without the overall score."""
     overall: DimensionFacts
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFacts:
+    """What the final evaluation found; of its family one part is there, the others are None."""
+
+    rows: int
     repeated: int | None = None
     """Rows whose text was learned from, too."""
+    scores: ScoresFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +87,8 @@ class Facts:
     training: TrainingFacts = field(default_factory=TrainingFacts)
     evaluation: EvaluationFacts | None = None
     time: TimeFacts | None = None
+
+    @property
+    def scores(self) -> ScoresFacts | None:
+        """What the final evaluation found of scores, where that is what it judged."""
+        return self.evaluation.scores if self.evaluation else None

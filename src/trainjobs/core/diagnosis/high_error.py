@@ -13,9 +13,9 @@ BETTER: Final = 0.2
 
 def high_error(facts: Facts) -> Finding | None:
     """A dimension's error is large against its range, or hardly smaller than that of predicting the mean."""
-    if facts.evaluation is None:
+    if facts.scores is None:
         return None
-    parts = [part for one in facts.evaluation.dimensions if (part := _too_high(one)) is not None]
+    parts = [part for one in facts.scores.dimensions if (part := _too_high(one)) is not None]
     if not parts:
         return None
     return Finding(

@@ -41,10 +41,11 @@ def _jumping(judged: Curve) -> str | None:
 
 
 def _wide(facts: Facts) -> str | None:
-    if facts.evaluation is None or facts.evaluation.overall.pearson_interval is None:
+    evaluation, scores = facts.evaluation, facts.scores
+    if evaluation is None or scores is None or scores.overall.pearson_interval is None:
         return None
-    low, high = facts.evaluation.overall.pearson_interval
+    low, high = scores.overall.pearson_interval
     if high - low <= WIDE:
         return None
-    rows = facts.evaluation.rows
+    rows = evaluation.rows
     return f"with {rows} rows the Pearson correlation lies anywhere from {low:.2f} to {high:.2f}"

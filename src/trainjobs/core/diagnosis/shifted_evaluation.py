@@ -13,10 +13,11 @@ STANDARD_ERRORS: Final = 3.0
 
 def shifted_evaluation(facts: Facts) -> Finding | None:
     """A dimension's mean over the held-out rows lies far from its mean over the training rows."""
-    if facts.evaluation is None:
+    evaluation, scores = facts.evaluation, facts.scores
+    if evaluation is None or scores is None:
         return None
-    rows = facts.evaluation.rows
-    shifted = [dimension for dimension in facts.evaluation.dimensions if _is_shifted(dimension, rows)]
+    rows = evaluation.rows
+    shifted = [dimension for dimension in scores.dimensions if _is_shifted(dimension, rows)]
     if not shifted:
         return None
     parts = [f"{one.name} {one.train_mean:.2f} and {one.true_mean:.2f}" for one in shifted]

@@ -13,9 +13,9 @@ NEAR_CEILING: Final = 0.9
 
 def weak_correlation(facts: Facts) -> Finding | None:
     """A dimension's Pearson correlation lies below WEAK."""
-    if facts.evaluation is None:
+    if facts.scores is None:
         return None
-    weak = [one for one in facts.evaluation.dimensions if one.pearson is not None and one.pearson < WEAK]
+    weak = [one for one in facts.scores.dimensions if one.pearson is not None and one.pearson < WEAK]
     if not weak:
         return None
     parts = [f"{one.name} {one.pearson:.2f}" for one in weak]

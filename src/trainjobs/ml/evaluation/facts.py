@@ -2,11 +2,9 @@
 
 from pydantic import JsonValue
 
-from trainjobs.core.diagnosis import DimensionFacts, EvaluationFacts, Facts, TimeFacts, TrainingFacts
-from trainjobs.core.recipe.model import Recipe
+from trainjobs.core.diagnosis import Facts, TimeFacts, TrainingFacts
 from trainjobs.errors import Diverged
-from trainjobs.ml.evaluation.baselines import MEAN
-from trainjobs.ml.evaluation.results import DimensionResult, EvaluationResult
+from trainjobs.ml.evaluation.families.registry import family_of
 from trainjobs.ml.evaluation.run_files import RunFiles
 
 
@@ -15,7 +13,7 @@ def facts_of(files: RunFiles) -> Facts:
     return Facts(
         history=files.history,
         training=_training(files),
-        evaluation=_evaluation(files) if files.result else None,
+        evaluation=family_of(files.result).facts(files, files.result) if files.result else None,
         time=_time(files),
     )
 
@@ -40,57 +38,8 @@ def _training(files: RunFiles) -> TrainingFacts:
         save_every_steps=recipe.checkpoints.save_every_steps,
         best_metric=recipe.checkpoints.keep_best.metric,
         train_rows=rows,
-        loss_scale=_loss_scale(recipe, files.result),
+        loss_scale=family_of(files.result).loss_scale(files, files.result) if files.result else 1.0,
         diverged=diverged,
-    )
-
-
-def _loss_scale(recipe: Recipe, result: EvaluationResult | None) -> float:
-    """Loss of predicting the mean, in the unit of the curves; 1 where scores are standardised."""
-    regression = recipe.objective.regression if recipe.objective else None
-    if regression is None or result is None or regression.normalization == "Standard":
-        return 1.0
-    name = "mae" if regression.loss == "MAE" else "mse"
-    losses, weights = [], []
-    for dimension in result.dimensions:
-        figure = dimension.baselines.get(MEAN, {}).get(name)
-        if figure is None or not figure.value:
-            return 1.0
-        width = dimension.maximum - dimension.minimum if regression.normalization == "Range" else 1.0
-        weights.append(dimension.weight or 1.0)
-        losses.append(figure.value / (width if name == "mae" else width**2))
-    return sum(loss * weight for loss, weight in zip(losses, weights, strict=True)) / sum(weights)
-
-
-def _evaluation(files: RunFiles) -> EvaluationFacts:
-    result = files.result
-    assert result is not None
-    means = {name: line.mean for name, line in files.baselines.dimensions.items()} if files.baselines else {}
-    return EvaluationFacts(
-        rows=result.data.rows,
-        dimensions=[_dimension(one, means.get(one.name)) for one in result.dimensions],
-        overall=_dimension(result.overall, None),
-        repeated=result.data.repeated,
-    )
-
-
-def _dimension(one: DimensionResult, train_mean: float | None) -> DimensionFacts:
-    pearson, mae = one.figures["pearson"], one.figures["mae"]
-    baseline = one.baselines.get(MEAN, {}).get("mae")
-    has_interval = pearson.low is not None and pearson.high is not None
-    return DimensionFacts(
-        name=one.name,
-        minimum=one.minimum,
-        maximum=one.maximum,
-        mae=mae.value or 0.0,
-        pearson=pearson.value,
-        true_mean=one.true.mean,
-        true_deviation=one.true.deviation,
-        predicted_deviation=one.predicted.deviation,
-        pearson_interval=(pearson.low or 0.0, pearson.high or 0.0) if has_interval else None,
-        mean_baseline_mae=baseline.value if baseline else None,
-        train_mean=train_mean,
-        ceiling=one.raters.ceiling if one.raters else None,
     )
 
 

@@ -11,7 +11,7 @@ from trainjobs.core.recipe.model import Recipe
 from trainjobs.ml.data.repeats import repeats
 from trainjobs.ml.data.sides import HeldOut, Sides
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
-from trainjobs.ml.evaluation.judging import evaluate
+from trainjobs.ml.evaluation.families.scores.evaluation import evaluate
 from trainjobs.ml.evaluation.report.render import write_report
 from trainjobs.ml.evaluation.results import (
     EvaluationResult,

@@ -11,7 +11,7 @@ from trainjobs.ml.data.repeats import repeats
 from trainjobs.ml.data.sides import read_rows
 from trainjobs.ml.data.text import TextEncoder
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
-from trainjobs.ml.evaluation.judging import evaluate
+from trainjobs.ml.evaluation.families.scores.evaluation import evaluate
 from trainjobs.ml.evaluation.results import EvaluationResult, PredictedRow
 from trainjobs.ml.evaluation.running import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.scoring.reward_model import RewardModel, model_folder

@@ -1,19 +1,21 @@
 """What an evaluation leaves: `evaluation.json` and `predictions.jsonl`, documented in docs/scoring.md."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from trainjobs.api.exchanged import Beyond, Exchanged
 from trainjobs.errors import InvalidData
 from trainjobs.ml.evaluation.figures import Figure
 from trainjobs.ml.evaluation.raters import Agreement
 
-VERSION: Final = 1
+VERSION: Final = 2
+ANNOTATOR: Final = "annotator"
+"""One annotator against the mean of the others, among what a group is compared with."""
 
 
 class Record(Exchanged):
@@ -31,22 +33,45 @@ class Spread(Record):
     maximum: float
 
 
-class DimensionResult(Record):
-    """One dimension, or the overall score."""
+class Group(Record):
+    """Some of the judged rows, or one side of them: what its figures are, and what they are compared with."""
+
+    name: str
+    rows: int
+    figures: dict[str, Figure]
+    compared: dict[str, dict[str, Figure]] = Field(default_factory=dict)
+    """The same figures of something simpler, or of people: `mean`, `length`, `annotator`. Empty where the
+    training rows are not known."""
+
+
+class Interval(Record):
+    """How the intervals of figures were made: by bootstrap."""
+
+    confidence: float
+    samples: int
+    seed: int
+
+
+class DimensionDetails(Record):
+    """One dimension of scores, or the overall score."""
 
     name: str
     minimum: float
     maximum: float
     weight: float | None
     """None for the overall score."""
-    figures: dict[str, Figure]
-    baselines: dict[str, dict[str, Figure]]
-    """`mean` and `length`: the same figures of predicting the training mean, and of guessing by length. Empty
-    where the training rows are not known."""
     raters: Agreement | None
     """None where no row has several annotators."""
     true: Spread
     predicted: Spread
+
+
+class ScoresDetails(Record):
+    """What only evaluations of scores have."""
+
+    family: Literal["Scores"] = "Scores"
+    overall: DimensionDetails
+    dimensions: list[DimensionDetails]
 
 
 class EvaluatedData(Record):
@@ -77,30 +102,76 @@ class ThresholdResult(Record):
     passed: bool
 
 
+Details = ScoresDetails
+"""By family, told apart by `family`."""
+
+
 class EvaluationResult(Record):
     """`evaluation.json`."""
 
     beyond: ClassVar[Beyond] = "Refused"
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
+    task: str
+    """What the model was trained for."""
     created: datetime
     model: str
     data: EvaluatedData
     train_rows: int | None
-    """Rows that the baselines were fitted on."""
-    confidence: float
-    bootstrap_samples: int
-    seed: int
-    overall: DimensionResult
-    dimensions: list[DimensionResult]
-    thresholds: list[ThresholdResult] = Field(default_factory=list)
+    """Rows that what it is compared with was fitted on."""
+    interval: Interval
+    groups: list[Group]
+    """The one that says most first."""
     metrics: dict[str, float]
     """Every figure that exists under the name thresholds use: `overall.pearson`, `accuracy.mae`."""
+    thresholds: list[ThresholdResult] = Field(default_factory=list)
+    details: Details
 
-    @property
-    def all_dimensions(self) -> list[DimensionResult]:
-        """The overall score first, unless it says the same as the only dimension."""
-        return [self.overall, *self.dimensions] if len(self.dimensions) > 1 else list(self.dimensions)
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, document: Any) -> Any:  # noqa: ANN401
+        return (
+            of_version_1(document)
+            if isinstance(document, dict) and document.get("version") == 1
+            else document
+        )
+
+    def group(self, name: str) -> Group:
+        """Return a group by its name."""
+        return next(group for group in self.groups if group.name == name)
+
+
+def of_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what this version would have written where the first one wrote `document`: scores alone."""
+    parts = [document["overall"], *document["dimensions"]]
+    shown = parts if len(parts) > 2 else parts[1:]
+    kept = ("created", "model", "data", "train_rows", "metrics", "thresholds")
+    return {
+        "version": VERSION,
+        "task": "Regression",
+        **{name: document[name] for name in kept if name in document},
+        "interval": {
+            "confidence": document["confidence"],
+            "samples": document["bootstrap_samples"],
+            "seed": document["seed"],
+        },
+        "groups": [_group_of_version_1(part, document["data"]["rows"]) for part in shown],
+        "details": {
+            "family": "Scores",
+            "overall": _details_of_version_1(parts[0]),
+            "dimensions": [_details_of_version_1(part) for part in parts[1:]],
+        },
+    }
+
+
+def _group_of_version_1(part: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    annotators = {ANNOTATOR: part["raters"]["figures"]} if part["raters"] else {}
+    compared = {**part["baselines"], **annotators}
+    return {"name": part["name"], "rows": rows, "figures": part["figures"], "compared": compared}
+
+
+def _details_of_version_1(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part[name] for name in DimensionDetails.model_fields}
 
 
 class PredictedRow(Record):

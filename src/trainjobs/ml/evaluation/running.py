@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 from trainjobs.api.figures import OVERALL
 from trainjobs.ml.data.tables import Part
 from trainjobs.ml.evaluation.baselines import Baselines, fit
+from trainjobs.ml.evaluation.families.scores.evaluation import Judged
 from trainjobs.ml.evaluation.figures import Matrix
-from trainjobs.ml.evaluation.judging import Judged
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.results import EvaluatedData, PredictedRow
 from trainjobs.ml.modeling.cards import RegressionCard

@@ -12,6 +12,7 @@ from trainjobs.core.diagnosis import (
     EvaluationFacts,
     Facts,
     Finding,
+    ScoresFacts,
     TimeFacts,
     TrainingFacts,
     diagnose,
@@ -63,7 +64,7 @@ LEARNING = curves(
 def judged(**changes: object) -> EvaluationFacts:
     """An evaluation of one dimension, good but for `changes`."""
     dimension = replace(GOOD, **changes)  # type: ignore[arg-type]
-    return EvaluationFacts(rows=1000, dimensions=[dimension], overall=dimension)
+    return EvaluationFacts(rows=1000, scores=ScoresFacts(dimensions=[dimension], overall=dimension))
 
 
 def found(facts: Facts) -> dict[str, Finding]:

@@ -13,7 +13,7 @@ from trainjobs.api.evaluation import Evaluation, Threshold
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import InvalidData
 from trainjobs.ml.evaluation.baselines import fit
-from trainjobs.ml.evaluation.judging import Judged, evaluate
+from trainjobs.ml.evaluation.families.scores.evaluation import Judged, evaluate
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.raters import agreement
 from trainjobs.ml.evaluation.results import EvaluatedData, EvaluationResult, read_result, write_result
@@ -22,6 +22,7 @@ from trainjobs.ml.evaluation.thresholds import apart, judge, missed, outcome
 DATA = EvaluatedData(
     split="test", path="file:///t.jsonl", files={}, rows=200, truncated=0, truncated_tokens=0, dropped=0
 )
+DATA_OF_TESTS = Path(__file__).parents[3] / "data"
 ONE = [ScoreDimension(name="sentiment", minimum=-4, maximum=4)]
 
 
@@ -85,7 +86,7 @@ def test_the_baselines_are_those_of_the_training_rows_not_of_the_judged_ones() -
         baselines=shifted,
         now=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    mse = result.dimensions[0].baselines["mean"]["mse"].value
+    mse = result.groups[0].compared["mean"]["mse"].value
     assert mse == pytest.approx(float(np.var(judged.true)) + 1.0)
 
 
@@ -130,8 +131,9 @@ def test_every_figure_has_its_name_and_one_dimension_is_the_overall_score() -> N
         for name in ("mse", "mae", "rmse", "pearson", "spearman")
     }
     assert result.metrics["overall.pearson"] == pytest.approx(result.metrics["sentiment.pearson"])
-    assert [one.name for one in result.all_dimensions] == ["sentiment"]
-    assert result.dimensions[0].raters is not None
+    assert [one.name for one in result.groups] == ["sentiment"]
+    assert result.details.dimensions[0].raters is not None
+    assert set(result.groups[0].compared) == {"mean", "length", "annotator"}
 
 
 def test_a_missed_threshold_is_named_with_its_figure() -> None:
@@ -172,7 +174,7 @@ def test_constant_scores_are_null_with_a_reason_in_the_file(tmp_path: Path) -> N
     write_result(tmp_path / "evaluation.json", run(constant))
     text = (tmp_path / "evaluation.json").read_text()
     assert "NaN" not in text
-    figure = json.loads(text)["dimensions"][0]["figures"]["pearson"]
+    figure = json.loads(text)["groups"][0]["figures"]["pearson"]
     assert figure["value"] is None
     assert figure["reason"] == "the true scores are all the same"
 
@@ -183,9 +185,21 @@ def test_an_evaluation_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_result(tmp_path / "evaluation.json") == result
 
 
+def test_what_the_first_version_wrote_is_read_as_what_this_one_would_have_written() -> None:
+    path = DATA_OF_TESTS / "evaluations" / "version-1.json"
+    result, before = read_result(path), json.loads(path.read_text())
+    assert [group.name for group in result.groups] == ["overall", "accuracy", "depth"]
+    assert (result.version, result.task, result.metrics) == (2, "Regression", before["metrics"])
+    accuracy, compared = before["dimensions"][0], result.group("accuracy").compared
+    assert compared["annotator"]["mae"].value == accuracy["raters"]["figures"]["mae"]["value"]
+    assert compared["length"]["mae"].value == accuracy["baselines"]["length"]["mae"]["value"]
+    assert result.details.dimensions[0].weight == 2.0
+    assert result.interval.samples == 20
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "not found"), ("{}", "not an evaluation of version 1"), ("[", "not an evaluation")],
+    [(None, "not found"), ("{}", "not an evaluation of version 2"), ("[", "not an evaluation")],
 )
 def test_what_is_no_evaluation_is_refused_by_its_path(tmp_path: Path, text: str | None, words: str) -> None:
     path = tmp_path / "evaluation.json"

@@ -41,20 +41,6 @@ def cuts_of(files: RunFiles) -> str:
     return f"{learned} {_too_long('judged', data.truncated, data.truncated_tokens, data.dropped)}".strip()
 
 
-def agreement_of(files: RunFiles) -> str:
-    """How far a model can come with scores on which annotators differ, in sentences."""
-    overall = files.result.overall.raters if files.result else None
-    if overall is None:
-        return ""
-    text = f"{overall.rows:,} rows have several annotators, {overall.ratings_per_row:.1f} each on average."
-    if overall.reliability is None or overall.ceiling is None:
-        return f"{text} Their reliability is not known: {overall.reason}."
-    return (
-        f"{text} The mean of their scores has a reliability of {overall.reliability:.2f} (ICC(1,k)), "
-        f"so a perfect model would reach a Pearson correlation of about {overall.ceiling:.2f}."
-    )
-
-
 def _too_long(what: str, cut: int, tokens: int, dropped: int) -> str:
     """What became of texts longer than `maxLength`, in one sentence."""
     if not cut and not dropped:

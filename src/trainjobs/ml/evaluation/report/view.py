@@ -7,20 +7,22 @@ from typing import Final
 import yaml
 from pydantic import JsonValue
 
-from trainjobs.api.figures import OVERALL, SCORES, FigureKind
+from trainjobs.api.figures import FigureKind
 from trainjobs.core.diagnosis import Finding, diagnose
 from trainjobs.core.uris import file_path
-from trainjobs.ml.evaluation.baselines import LENGTH, MEAN
 from trainjobs.ml.evaluation.facts import facts_of
+from trainjobs.ml.evaluation.families.protocol import Family, Verdict
+from trainjobs.ml.evaluation.families.registry import family_of
 from trainjobs.ml.evaluation.figures import Figure
-from trainjobs.ml.evaluation.report.notes import agreement_of, cuts_of, repeats_of
-from trainjobs.ml.evaluation.report.verdict import Verdict, judge
-from trainjobs.ml.evaluation.results import DimensionResult, EvaluationResult, PredictedRow
+from trainjobs.ml.evaluation.report.blocks import Examples, Gallery, Plot
+from trainjobs.ml.evaluation.report.curves import curves_of
+from trainjobs.ml.evaluation.report.notes import cuts_of, repeats_of
+from trainjobs.ml.evaluation.report.verdict import judge
+from trainjobs.ml.evaluation.results import EvaluationResult, Group
 from trainjobs.ml.evaluation.run_files import RunFiles
 from trainjobs.ml.evaluation.thresholds import apart, limits, outcome
 from trainjobs.ml.scoring.grades import BANDS
 
-WORST: Final = 10
 LARGE: Final = 10.0
 """From here on, a figure needs fewer digits."""
 
@@ -47,10 +49,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The figures of one dimension."""
+    """The figures of one group."""
 
     name: str
-    scale: str
+    about: str
     rows: list[Row]
     """The model's, then those of what it is compared with."""
     ceiling: str
@@ -86,22 +88,14 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A row the model is far off on."""
-
-    row: PredictedRow
-    true: str
-    predicted: str
-    difference: str
-
-
-@dataclass(frozen=True, slots=True)
 class View:
-    """Everything the templates need but the plots."""
+    """Everything the templates need."""
 
     title: str
     verdict: Verdict
     header: list[tuple[str, str]]
+    titles: list[str]
+    """Of the figures, in the order of the cells."""
     tables: list[Table]
     compared: bool
     """Whether any of them has something to beat."""
@@ -109,10 +103,12 @@ class View:
     """Which end of which figure is good, in a sentence."""
     thresholds: list[Asked]
     advice: list[Advice]
-    worst: list[Example]
+    curves: list[Plot]
+    gallery: Gallery | None
+    examples: Examples | None
     cuts: str
     repeated: str
-    agreement: str
+    notes: str
     data_files: list[tuple[str, str]]
     environment: list[tuple[str, str]]
     stats: list[tuple[str, str]]
@@ -136,15 +132,18 @@ def build_view(files: RunFiles) -> View:
         title=files.recipe.run.name if files.recipe else files.folder.resolve().name,
         verdict=judge(files, findings),
         header=_header(files),
+        titles=[kind.title for kind in family_of(result).kinds] if result else [],
         tables=tables,
         compared=any(table.others for table in tables),
-        directions=_directions(),
+        directions=_directions(family_of(result).kinds) if result else "",
         thresholds=thresholds_of(result) if result else [],
         advice=[Advice(finding, _patch(finding)) for finding in findings],
-        worst=worst_examples(files.predictions),
+        curves=list(curves_of(files)),
+        gallery=family_of(result).gallery(files, result) if result else None,
+        examples=family_of(result).examples(files) if result else None,
         cuts=cuts_of(files),
         repeated=repeats_of(result) if result else "",
-        agreement=agreement_of(files),
+        notes=family_of(result).notes(result) if result else "",
         data_files=_data_files(files),
         environment=[pair for pair in flatten(files.environment) if len(pair[1]) < 400],
         stats=flatten(files.stats),
@@ -157,22 +156,9 @@ def build_view(files: RunFiles) -> View:
 
 
 def figures_of(result: EvaluationResult) -> list[Table]:
-    """The figures of the overall score and of every dimension, beside what they are compared with."""
-    return [_table(one) for one in result.all_dimensions]
-
-
-def worst_examples(rows: Sequence[PredictedRow]) -> list[Example]:
-    """The rows whose overall score is furthest off, the furthest first."""
-    ordered = sorted(rows, key=lambda row: -abs(row.predicted[OVERALL] - row.true[OVERALL]))
-    return [
-        Example(
-            row,
-            f"{row.true[OVERALL]:.2f}",
-            f"{row.predicted[OVERALL]:.2f}",
-            f"{row.predicted[OVERALL] - row.true[OVERALL]:+.2f}".replace("-", "−"),
-        )
-        for row in ordered[:WORST]
-    ]
+    """The figures of every group, beside what they are compared with."""
+    family = family_of(result)
+    return [_table(family, result, group) for group in result.groups]
 
 
 def flatten(value: JsonValue | Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
@@ -189,11 +175,13 @@ def flatten(value: JsonValue | Mapping[str, JsonValue], prefix: str = "") -> lis
     return [(prefix, "—" if value is None else str(value))]
 
 
-def _directions() -> str:
+def _directions(kinds: Sequence[FigureKind]) -> str:
     parts = []
     for direction in ("Higher", "Lower"):
-        titles = [kind.title for kind in SCORES if kind.direction == direction]
-        parts.append(f"of {', '.join(titles[:-1])} and {titles[-1]} {direction.lower()} is better")
+        *titles, last = [kind.title for kind in kinds if kind.direction == direction] or [""]
+        if last:
+            named = f"{', '.join(titles)} and {last}" if titles else last
+            parts.append(f"of {named} {direction.lower()} is better")
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
@@ -225,19 +213,15 @@ def _epochs(epochs: float) -> str:
     return "1 epoch" if epochs == 1 else f"{epochs:g} epochs"
 
 
-def _table(one: DimensionResult) -> Table:
-    rows = [Row("model", "model", [_cell(one.figures[kind.name], kind) for kind in SCORES], is_model=True)]
-    for key, title in ((MEAN, "predicting the mean"), (LENGTH, "length of the text alone")):
-        if key in one.baselines:
-            cells = [_cell(one.baselines[key][kind.name], kind) for kind in SCORES]
-            rows.append(Row(title, f"{key} only", cells, is_model=False))
-    ceiling = ""
-    if one.raters is not None:
-        cells = [_cell(one.raters.figures[kind.name], kind) for kind in SCORES]
-        rows.append(Row("one annotator, against the others", "one annotator", cells, is_model=False))
-        if one.raters.ceiling is not None:
-            ceiling = f"{one.raters.ceiling:.3f}"
-    return Table(one.name, f"{one.minimum:g} to {one.maximum:g}", rows, ceiling)
+def _table(family: Family, result: EvaluationResult, group: Group) -> Table:
+    rows = [
+        Row("model", "model", [_cell(group.figures[kind.name], kind) for kind in family.kinds], is_model=True)
+    ]
+    for key, other in family.others.items():
+        if key in group.compared:
+            cells = [_cell(group.compared[key][kind.name], kind) for kind in family.kinds]
+            rows.append(Row(other.title, other.short, cells, is_model=False))
+    return Table(group.name, family.about(result, group), rows, family.ceiling(result, group))
 
 
 def _cell(figure: Figure, kind: FigureKind) -> Cell:
@@ -282,7 +266,8 @@ def _data_files(files: RunFiles) -> list[tuple[str, str]]:
 
 
 def _worth_keeping(result: EvaluationResult | None) -> str:
-    low, high = (result.overall.minimum, result.overall.maximum) if result else (0.0, 5.0)
+    overall = result.details.overall if result else None
+    low, high = (overall.minimum, overall.maximum) if overall else (0.0, 5.0)
     keep = next(part for part, letter in BANDS if letter == "B")
     return f"{low + keep * (high - low):g}"
 

@@ -1,6 +1,6 @@
 """Predictions and true scores → every figure of an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +15,13 @@ from trainjobs.ml.evaluation.figures import Figure, Matrix, Vector
 from trainjobs.ml.evaluation.overall import OverallScale
 from trainjobs.ml.evaluation.raters import agreement
 from trainjobs.ml.evaluation.results import (
-    DimensionResult,
+    ANNOTATOR,
+    DimensionDetails,
     EvaluatedData,
     EvaluationResult,
+    Group,
+    Interval,
+    ScoresDetails,
     Spread,
 )
 from trainjobs.ml.evaluation.thresholds import judge
@@ -48,6 +52,7 @@ def evaluate(
     data: EvaluatedData,
     model: str,
     baselines: Baselines | None,
+    task: str = "Regression",
     now: datetime,
 ) -> EvaluationResult:
     """Every figure of every dimension and of the overall score.
@@ -59,6 +64,7 @@ def evaluate(
         seed: of the resampling.
         data: what `rows` were read from.
         model: where the model is.
+        task: what the model was trained for.
         baselines: fitted on the training rows; None where these are not known.
         now: when this is.
     """
@@ -82,34 +88,42 @@ def evaluate(
     )
     ratings = [_with_overall(row, scale) for row in rows.ratings]
     overall = ScoreDimension(name=OVERALL, minimum=scale.minimum, maximum=scale.maximum)
-    results = [
-        DimensionResult(
+    details = [
+        DimensionDetails(
             name=dimension.name,
             minimum=dimension.minimum,
             maximum=dimension.maximum,
             weight=dimension.weight if index else None,
-            figures=figures[f"{MODEL} {columns[index]}"],
-            baselines={who: figures[f"{who} {columns[index]}"] for who in predicted if who != MODEL},
             raters=agreement([row[:, index] for row in ratings]),
             true=_spread(true[:, index]),
             predicted=_spread(predicted[MODEL][:, index]),
         )
         for index, dimension in enumerate([overall, *dimensions])
     ]
-    metrics = _metrics(dict(zip(columns, (result.figures for result in results), strict=True)))
+    groups = [_group(one, len(true), figures, list(guesses)) for one in details]
+    metrics = _metrics({group.name: group.figures for group in groups})
     return EvaluationResult(
+        task=task,
         created=now,
         model=model,
         data=data,
         train_rows=baselines.rows if baselines else None,
-        confidence=settings.confidence,
-        bootstrap_samples=settings.bootstrap_samples,
-        seed=seed,
-        overall=results[0],
-        dimensions=results[1:],
+        interval=Interval(confidence=settings.confidence, samples=settings.bootstrap_samples, seed=seed),
+        # The overall score says the same as the only dimension.
+        groups=groups if len(dimensions) > 1 else groups[1:],
         thresholds=judge(settings.thresholds, metrics),
         metrics=metrics,
+        details=ScoresDetails(overall=details[0], dimensions=details[1:]),
     )
+
+
+def _group(
+    one: DimensionDetails, rows: int, figures: Mapping[str, dict[str, Figure]], guesses: Sequence[str]
+) -> Group:
+    compared = {who: figures[f"{who} {one.name}"] for who in guesses if who != MODEL}
+    if one.raters is not None:
+        compared[ANNOTATOR] = one.raters.figures
+    return Group(name=one.name, rows=rows, figures=figures[f"{MODEL} {one.name}"], compared=compared)
 
 
 def _with_overall(scores: Matrix, scale: OverallScale) -> Matrix:

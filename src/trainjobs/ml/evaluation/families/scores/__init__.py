@@ -1,0 +1,1 @@
+"""Named scores, predicted against true."""
