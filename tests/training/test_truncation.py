@@ -7,7 +7,8 @@ import pytest
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.objective import ScoreDimension
 from trainjobs.errors import InvalidData
-from trainjobs.ml.data.formats.scored import ScoredReader, ScoredRow
+from trainjobs.ml.data.formats.scored import ScoredRow
+from trainjobs.ml.data.formats.scored_reader import ScoredReader
 from trainjobs.ml.data.tables import Overlong, Part, hold, whole
 from trainjobs.ml.data.text import ReportParts, TextEncoder
 from trainjobs.ml.modeling.tokenizer import load_tokenizer

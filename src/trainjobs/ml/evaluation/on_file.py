@@ -6,7 +6,7 @@ from pathlib import Path
 from trainjobs.api.dataset import Dataset
 from trainjobs.api.evaluation import Evaluation
 from trainjobs.core.uris import file_uri
-from trainjobs.ml.data.formats.scored import ScoredReader
+from trainjobs.ml.data.formats.scored_reader import ScoredReader
 from trainjobs.ml.data.repeats import repeats
 from trainjobs.ml.data.sides import read_rows
 from trainjobs.ml.data.text import TextEncoder

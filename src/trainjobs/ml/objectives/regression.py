@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from trainjobs.api.objective import Regression
 from trainjobs.core.recipe.model import Recipe
 from trainjobs.errors import InvalidRecipe
-from trainjobs.ml.data.formats.scored import ScoredReader
+from trainjobs.ml.data.formats.scored_reader import ScoredReader
 from trainjobs.ml.data.sides import Sides, read_sides
 from trainjobs.ml.data.tables import Part, Ragged
 from trainjobs.ml.data.text import DEFAULT_TEMPLATE, TextEncoder
