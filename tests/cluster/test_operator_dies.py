@@ -125,6 +125,8 @@ def test_an_operator_that_is_killed_at_twenty_moments_loses_nothing_and_does_not
         assert status["restarts"] == (2 if name == "struck" else 0)
         assert (status["infrastructureRestarts"] > 0) == (name == "robbed")
         assert stored(bench, name).weight() == undisturbed(steps)
-        assert stored(bench, name).store.attempts.numbers() == tuple(range(1, attempts + 1))
+        # A pod may be taken before its agent has claimed the attempt.
+        claimed = stored(bench, name).store.attempts.numbers()
+        assert {1, attempts} <= set(claimed) <= set(range(1, attempts + 1))
     # One job for each attempt, and none of a name that another had.
     assert len({name for name, _ in ever}) == len(ever) == 8

@@ -134,6 +134,28 @@ def start_and_delete(bench: Bench, kinds: Sequence[str]) -> None:
         one.kubectl("wait", f"{one.kind}/begun", "--for=delete", "--timeout=120s")
 
 
+def delete_without_room(bench: Bench) -> None:
+    """A run whose clean-up gets no pod: the operator asks what was said of that."""
+    runs = bench.of("SFTRun")
+    runs.apply("hindered", *SCRIPT, spec={"runPolicy": {"deletionPolicy": "Delete"}})
+    runs.until("hindered", lambda: runs.status("hindered").get("job"), "a job", 30)
+    runs.kubectl("create", "quota", "none", "--hard=pods=0")
+    runs.until(
+        "hindered", lambda: runs.cluster.get("quota", "none", "-n", runs.namespace)["status"], "it", 30
+    )
+    runs.kubectl("delete", runs.kind, "hindered", "--wait=false")
+    runs.until(
+        "hindered",
+        lambda: "has no pod" in runs.condition("hindered", "CleanedUp").get("message", ""),
+        "the clean-up to be hindered",
+        120,
+    )
+    retain = json.dumps({"spec": {"runPolicy": {"deletionPolicy": "Retain"}}})
+    runs.kubectl("patch", runs.kind, "hindered", "--type=merge", "-p", retain)
+    runs.kubectl("wait", f"{runs.kind}/hindered", "--for=delete", "--timeout=60s")
+    runs.kubectl("delete", "quota", "none")
+
+
 def change_authority(bench: Bench, name: str) -> None:
     """Lose what the status server shows: the release makes another, and leaders give it to a run's pods."""
 
@@ -192,6 +214,7 @@ def test_every_right_is_used_and_none_is_missing(bench: Bench, whole_again):
     for kind in OTHERS:
         rest_and_go(bench, kind)
     start_and_delete(bench, OTHERS)
+    delete_without_room(bench)
     train_with_accidents(bench)
     assert [(one["verb"], one["requestURI"]) for one in asked(bench, since) if _is_forbidden(one)] == []
     # No request of its own: admission asks for it when the operator names a run as an object's owner.
