@@ -12,6 +12,7 @@ from trainjobs.ml.data.repeats import repeats
 from trainjobs.ml.data.sides import HeldOut, Sides
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
 from trainjobs.ml.evaluation.families.scores.evaluation import evaluate
+from trainjobs.ml.evaluation.predictions import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.evaluation.report.render import write_report
 from trainjobs.ml.evaluation.results import (
     EvaluationResult,
@@ -20,7 +21,6 @@ from trainjobs.ml.evaluation.results import (
     write_result,
     write_text,
 )
-from trainjobs.ml.evaluation.running import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.evaluation.thresholds import Judgement, missed
 from trainjobs.ml.modeling.cards import RegressionCard
 

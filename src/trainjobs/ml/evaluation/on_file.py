@@ -12,8 +12,8 @@ from trainjobs.ml.data.sides import read_rows
 from trainjobs.ml.data.text import TextEncoder
 from trainjobs.ml.evaluation.baselines import BASELINES_FILE, Baselines
 from trainjobs.ml.evaluation.families.scores.evaluation import evaluate
+from trainjobs.ml.evaluation.predictions import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.evaluation.results import EvaluationResult, PredictedRow
-from trainjobs.ml.evaluation.running import Predictor, evaluated, fit_baselines, predicted_rows
 from trainjobs.ml.scoring.reward_model import RewardModel, model_folder
 
 SEED = 42
